@@ -1,0 +1,1 @@
+"""Speech recognition: model, hypotheses, streaming sessions, batching."""

@@ -1,0 +1,1 @@
+"""Sound as samples: formats, levels, voice activity. Cores."""

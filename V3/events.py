@@ -1,0 +1,151 @@
+"""What happens on a call's audio, as frozen values that go to callbacks and travel as JSON.
+
+In one process they are handed to the robot as they are. They also go back on the call's WebSocket as JSON text,
+which FreeSWITCH raises as ``mod_audio_stream::json``: a robot elsewhere needs nothing but its ESL connection.
+Every ``at_ms`` counts audio heard since the first frame of the stream, not wall-clock time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from V3.errors import WireError
+
+__all__ = [
+    "AnswerClassified",
+    "Event",
+    "Final",
+    "Partial",
+    "SpeechEnded",
+    "SpeechStarted",
+    "StreamClosed",
+    "StreamFailed",
+    "StreamOpened",
+    "Word",
+    "from_json",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word. Times in ms of audio since the stream began; ``stable`` words of a partial will not change."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float = 1.0
+    stable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Root of the events of one call's audio."""
+
+    call_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOpened(Event):
+    """The call's audio connected."""
+
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(Event):
+    """Voice activity began at ``start_ms``; ``at_ms`` is when that was sure."""
+
+    start_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded(Event):
+    """Voice activity ended at ``end_ms``; ``at_ms`` is when the silence was long enough to say so."""
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial(Event):
+    """The words of an utterance so far; the audio up to ``at_ms`` was heard for it."""
+
+    text: str
+    words: tuple[Word, ...]
+    start_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final(Event):
+    """An utterance that has ended; its words change no more."""
+
+    text: str
+    words: tuple[Word, ...]
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerClassified(Event):
+    """Who answered: ``label`` is HUMAN, MACHINE or NO_ANSWER; ``evidence`` are the findings behind ``reason``."""
+
+    label: str
+    reason: str
+    confidence: float
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFailed(Event):
+    """Something went wrong on this stream; it goes on unless StreamClosed follows."""
+
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamClosed(Event):
+    """The call's audio ended; ``code`` is the WebSocket close code."""
+
+    code: int
+    reason: str
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        StreamOpened,
+        SpeechStarted,
+        SpeechEnded,
+        Partial,
+        Final,
+        AnswerClassified,
+        StreamFailed,
+        StreamClosed,
+    )
+}
+
+
+def to_json(event: Event) -> str:
+    """``{"type": "Partial", "call_id": ..., ...}`` in ASCII, so that nothing on the way can misread it."""
+    return json.dumps({"type": type(event).__name__} | dataclasses.asdict(event), separators=(",", ":"))
+
+
+def from_json(text: str) -> Event:
+    """The event that :func:`to_json` wrote. Raises WireError for anything else."""
+    try:
+        fields: Any = json.loads(text)
+        kind = _KINDS[fields.pop("type")]
+        if "words" in fields:
+            fields["words"] = tuple(Word(**word) for word in fields["words"])
+        if "evidence" in fields:
+            fields["evidence"] = tuple(map(str, fields["evidence"]))
+        return kind(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise WireError(f"no event of ours: {text[:80]!r} ({exc})") from exc

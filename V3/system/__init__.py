@@ -1,0 +1,1 @@
+"""The robot and the services it is made of."""

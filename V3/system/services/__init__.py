@@ -1,0 +1,1 @@
+"""Speech-to-text, audio server and answer detection, under the names other programs use."""

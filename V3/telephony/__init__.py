@@ -1,0 +1,1 @@
+"""FreeSWITCH: its event-socket protocol, its commands, its causes, its one door."""

@@ -1,0 +1,1 @@
+"""WebSocket dialects: messages to audio and control, and back. Cores."""
