@@ -74,7 +74,7 @@ def quoted_variable(value: str) -> str:
     """
     if not value or any(c in "{}" for c in value) or ":_:" in value:
         raise CommandError(f"a channel variable cannot hold {value[:40]!r}: braces, ':_:' and nothing are not taken")
-    if any(ord(c) < 32 and c not in "\n\r\t" or ord(c) == 127 for c in value):
+    if any((ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in value):
         raise CommandError(f"a channel variable cannot hold the control characters of {value[:40]!r}")
     stripped = value.strip(" ")
     lead = len(value) - len(value.lstrip(" "))

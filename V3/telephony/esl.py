@@ -1,0 +1,514 @@
+"""The one door to FreeSWITCH: its event socket, awaited from asyncio.
+
+greenswitch's ``InboundESL`` runs on gevent in a thread of its own; nothing else in the house knows either. What is
+unsafe in it is replaced in :class:`SafeInboundESL`: reading (by :class:`~V3.telephony.codec.EslDecoder`), sending
+(whole, in order, through one queue), connecting (every wait bounded, any number of times) and stopping.
+
+Rules kept here:
+
+- A command is sent at most once. When its answer does not come, the error says ``outcome_unknown`` and the caller
+  asks FreeSWITCH (``uuid_exists``, ``show channels``) before deciding anything.
+- A lost connection fails at once all that waits on it; a new one is made with back-off and subscribes again.
+- Slow commands (those FreeSWITCH answers late, holding that connection's events back) take a second connection.
+- Every wait ends: by an answer, by a time-out or by the end of the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import uuid as uuids
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gevent
+import gevent.event
+import gevent.queue
+import gevent.socket
+from greenswitch.esl import InboundESL
+
+from V3.errors import (
+    CommandError,
+    EslAuthError,
+    EslConnectionLost,
+    EslError,
+    EslNotConnected,
+    EslProtocolError,
+    EslTimeout,
+)
+from V3.telephony.codec import EslDecoder, EslEvent, EslMessage
+from V3.telephony.commands import ok_or_raise
+
+__all__ = ["DEFAULT_EVENTS", "EslClient", "EslSettings", "SafeInboundESL"]
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 65536
+OUTBOX_COMMANDS = 4096  # a full one refuses the command: EslNotConnected, nothing sent
+DEFAULT_EVENTS = (
+    "CHANNEL_CREATE",
+    "CHANNEL_PROGRESS",
+    "CHANNEL_PROGRESS_MEDIA",
+    "CHANNEL_ANSWER",
+    "CHANNEL_HANGUP",
+    "CHANNEL_HANGUP_COMPLETE",
+    "CHANNEL_DESTROY",
+    "CHANNEL_EXECUTE_COMPLETE",
+    "PLAYBACK_START",
+    "PLAYBACK_STOP",
+    "DTMF",
+    "BACKGROUND_JOB",
+    "CUSTOM",  # everything after CUSTOM is a subclass
+    "mod_audio_stream::connect",
+    "mod_audio_stream::disconnect",
+    "mod_audio_stream::error",
+    "mod_audio_stream::json",
+)
+
+
+class _Waiter(Protocol):
+    """Who waits for a reply: gevent's AsyncResult, or an asyncio future behind :class:`_Reply`."""
+
+    def set(self, value: EslMessage) -> None: ...
+    def set_exception(self, exception: BaseException) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EslSettings:
+    """Where FreeSWITCH listens and how long to wait for it. Times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8021
+    password: str = "ClueCon"  # noqa: S105 - FreeSWITCH's own default, known to all
+    connect_timeout_s: float = 5.0  # TCP, greeting and auth, each
+    reply_timeout_s: float = 5.0  # any command's reply
+    keepalive_s: float = 10.0  # a connection silent for this long is asked something
+    backoff_min_s: float = 0.2
+    backoff_max_s: float = 5.0
+    events: tuple[str, ...] = DEFAULT_EVENTS
+
+    def __repr__(self) -> str:
+        return f"EslSettings({self.host}:{self.port})"  # never the password
+
+
+class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no types
+    """One connection. Lives in the gevent thread; every method is called there."""
+
+    def __init__(self, settings: EslSettings, *, deliver: Callable[[EslEvent], None]) -> None:
+        super().__init__(settings.host, settings.port, settings.password, timeout=settings.connect_timeout_s)
+        self._settings = settings
+        self._deliver = deliver
+        self.down = gevent.event.Event()
+        self.reason = "not connected yet"
+        self.sock: Any = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.decoder = EslDecoder()
+        self.bytes_read = 0
+        self._commands_sent: deque[_Waiter] = deque()
+        self._outbox = gevent.queue.Queue(OUTBOX_COMMANDS)
+        self._greeting = gevent.event.AsyncResult()
+        self.down.clear()
+
+    def connect(self) -> None:
+        """Connect and authenticate. Raises EslNotConnected, EslAuthError or EslTimeout, within the time-outs."""
+        self._reset()
+        where = f"{self.host}:{self.port}"
+        try:
+            self.sock = gevent.socket.create_connection((self.host, self.port), timeout=self.timeout)
+        except OSError as exc:
+            self.reason = f"no FreeSWITCH event socket at {where}: {exc}"
+            raise EslNotConnected(self.reason) from exc
+        self.sock.settimeout(None)
+        self.sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+        self.connected = True
+        self._receive_events_greenlet = gevent.spawn(self.receive_events)
+        self._writer = gevent.spawn(self._write)
+        try:
+            self._wait(self._greeting, f"the greeting of {where}")
+            self.authenticate()
+        except EslError as exc:
+            self.drop(str(exc))
+            raise
+
+    def authenticate(self) -> None:
+        reply = self.send(f"auth {self.password}").reply
+        if not reply.startswith("+OK"):
+            raise EslAuthError(f"FreeSWITCH refused the event-socket password: {reply}")
+
+    def send(self, data: str) -> EslMessage:
+        """Send one command and wait for its reply. Raises EslTimeout, EslConnectionLost or EslNotConnected."""
+        result = gevent.event.AsyncResult()
+        self.submit(data, result)
+        return self._wait(result, data.split("\n", 1)[0].split(" ", 1)[0])
+
+    def submit(self, data: str, waiter: _Waiter) -> None:
+        """Queue one command; its reply, or why there is none, goes to ``waiter``. Never blocks."""
+        if not self.connected:
+            waiter.set_exception(EslNotConnected(f"not sent, FreeSWITCH is not connected: {self.reason}"))
+            return
+        try:
+            self._outbox.put_nowait((data, waiter))
+        except gevent.queue.Full:
+            waiter.set_exception(EslNotConnected(f"not sent: {OUTBOX_COMMANDS} commands wait to be sent"))
+
+    def receive_events(self) -> None:
+        """Read until the peer closes. Malformed bytes are recorded by the decoder and do not end the reading."""
+        why = "FreeSWITCH closed the connection"
+        while self.connected:
+            try:
+                data = self.sock.recv(READ_BYTES)
+            except OSError as exc:
+                why = f"reading failed: {exc}"
+                break
+            if not data:
+                break
+            self.bytes_read += len(data)
+            for message in self.decoder.feed(data):
+                self._handle(message)
+        self.decoder.eof()
+        self.drop(why)
+
+    def drop(self, reason: str) -> None:
+        """End the connection now and fail whatever waits on it. From any greenlet, any number of times."""
+        if not self.connected:
+            return
+        self.connected = False
+        self.reason = reason
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(gevent.socket.SHUT_RDWR)
+        self.sock.close()
+        self._greeting.set_exception(EslNotConnected(reason))
+        sent, self._commands_sent = self._commands_sent, deque()
+        for waiter in sent:
+            waiter.set_exception(EslConnectionLost(f"the connection ended before the reply: {reason}"))
+        while not self._outbox.empty():
+            _, waiter = self._outbox.get_nowait()
+            waiter.set_exception(EslNotConnected(f"not sent, the connection ended: {reason}"))
+        if self._writer is not gevent.getcurrent():
+            self._writer.kill(block=False)
+        self.down.set()
+
+    def stop(self) -> None:
+        """Say goodbye and close. Returns also when called from a handler."""
+        if self.connected and gevent.getcurrent() is not self._receive_events_greenlet:
+            with contextlib.suppress(EslError), gevent.Timeout(0.5, exception=False):
+                self.send("exit")
+        self.drop("closed by us")
+
+    def _write(self) -> None:
+        while True:
+            data, waiter = self._outbox.get()
+            if getattr(waiter, "abandoned", False):
+                continue  # its caller has given up: it must not be carried out later
+            self._commands_sent.append(waiter)
+            try:
+                with gevent.Timeout(self._settings.reply_timeout_s):
+                    self.sock.sendall((data + "\n\n").encode())
+            except (OSError, gevent.Timeout) as exc:
+                self.drop(f"sending failed: {exc}")  # part of it may be out: the stream cannot be used further
+                return
+
+    def _handle(self, message: EslMessage) -> None:
+        kind = message.content_type
+        if kind == "text/event-plain":
+            if (event := self.decoder.event(message)) is not None:
+                self._deliver(event)
+        elif kind in ("command/reply", "api/response"):
+            if self._commands_sent:
+                self._commands_sent.popleft().set(message)
+            else:
+                self.drop("FreeSWITCH sent a reply to no command")
+        elif kind == "auth/request":
+            self._greeting.set(message)
+        elif kind == "text/rude-rejection":
+            self._greeting.set_exception(EslAuthError("FreeSWITCH's access list refuses this address"))
+        # text/disconnect-notice: the end of file follows; log/data and others: not asked for
+
+    def _wait(self, result: Any, what: str) -> EslMessage:
+        try:
+            message: EslMessage = result.get(timeout=self._settings.reply_timeout_s)
+        except gevent.Timeout as exc:
+            raise EslTimeout(f"no answer to {what} within {self._settings.reply_timeout_s:g} s") from exc
+        return message
+
+
+class _Reply:
+    """An asyncio future that greenlets resolve."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[EslMessage] = loop.create_future()
+        self.abandoned = False
+
+    def set(self, value: EslMessage) -> None:
+        _post(self._loop, self._settle, value, None)
+
+    def set_exception(self, exception: BaseException) -> None:
+        _post(self._loop, self._settle, None, exception)
+
+    def _settle(self, value: EslMessage | None, exception: BaseException | None) -> None:
+        if self.future.done():
+            return
+        if exception is not None:
+            self.future.set_exception(exception)
+        elif value is not None:
+            self.future.set_result(value)
+
+
+class EslClient:
+    """FreeSWITCH for asyncio: ``api``, ``bgapi``, ``message``, events by channel, reconnects.
+
+    Used from one event loop. ``on_connection`` callbacks get True when both connections are up (again) and False
+    when one is lost.
+    """
+
+    def __init__(self, settings: EslSettings | None = None) -> None:
+        self.settings = settings or EslSettings()
+        self.reconnects = 0
+        self.protocol_errors: deque[EslProtocolError] = deque(maxlen=100)
+        self.on_connection: list[Callable[[bool], None]] = []
+        self.on_event: list[Callable[[EslEvent], None]] = []
+        self._mailboxes: dict[str, Callable[[EslEvent], None]] = {}
+        self._jobs: dict[str, asyncio.Future[str]] = {}
+        self._filters: list[str] = []
+        self._links: dict[str, SafeInboundESL] = {}
+        self._up: dict[str, bool] = {}
+        self._hub: Any = None  # gevent's, of the thread
+        self._stopping: Any = None  # a gevent event, made in the thread
+        self._started = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready: asyncio.Event = asyncio.Event()
+        self._first: asyncio.Future[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._ready.is_set()
+
+    async def connect(self) -> None:
+        """Start the thread and connect. Raises the first EslError; afterwards reconnecting is automatic."""
+        if self._thread is not None:
+            raise EslError("this client is connected already")
+        self._loop = asyncio.get_running_loop()
+        self._first = self._loop.create_future()
+        self._links = {
+            "events": SafeInboundESL(self.settings, deliver=self._deliver),
+            "slow": SafeInboundESL(self.settings, deliver=lambda _event: None),
+        }
+        self._up = dict.fromkeys(self._links, False)
+        self._thread = threading.Thread(target=self._run, name="esl", daemon=True)
+        self._started.clear()
+        self._thread.start()
+        await asyncio.to_thread(self._started.wait)
+        try:
+            async with asyncio.timeout(3 * self.settings.connect_timeout_s + self.settings.reply_timeout_s):
+                await self._first
+        except BaseException as exc:
+            await self.close()
+            if isinstance(exc, TimeoutError):
+                raise EslTimeout("FreeSWITCH took too long to let us in") from exc
+            raise
+
+    async def close(self) -> None:
+        """Close both connections and end the thread. Safe to call twice."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._ready.clear()
+        self._in_thread(self._stopping.set)
+        await asyncio.to_thread(thread.join, 5.0)
+        if thread.is_alive():
+            log.error("the ESL thread did not end within 5 s")
+        self._fail_jobs("closed by us")
+
+    async def __aenter__(self) -> EslClient:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def wait_connected(self, timeout_s: float) -> None:
+        """Wait until both connections are up. Raises EslNotConnected when they are not within ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+        except TimeoutError as exc:
+            raise EslNotConnected(f"no connection to FreeSWITCH for {timeout_s:g} s") from exc
+
+    async def api(self, command: str, *, timeout_s: float | None = None, slow: bool = False) -> str:
+        """Run ``api command`` and return its body. ``slow``: on the second connection, events are not held back."""
+        return (await self._roundtrip(f"api {_one_line(command)}", timeout_s=timeout_s, slow=slow)).reply
+
+    async def message(self, text: str, *, timeout_s: float | None = None) -> str:
+        """Send a ``sendmsg`` block (see commands.execute) and return its Reply-Text. Raises EslCommandFailed."""
+        if "\n\n" in text or "\r" in text:
+            raise CommandError("a message cannot hold an empty line")
+        return ok_or_raise("sendmsg", (await self._roundtrip(text, timeout_s=timeout_s)).reply)
+
+    async def bgapi(self, command: str, *, timeout_s: float) -> str:
+        """Run ``bgapi command`` and return what its BACKGROUND_JOB brings within ``timeout_s``."""
+        job = str(uuids.uuid4())
+        result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._jobs[job] = result
+        try:
+            text = f"bgapi {_one_line(command)}\nJob-UUID: {job}"
+            ok_or_raise("bgapi", (await self._roundtrip(text, timeout_s=None)).reply)
+            async with asyncio.timeout(timeout_s):
+                return await result
+        except TimeoutError as exc:
+            raise EslTimeout(f"no result of {command.split(' ', 1)[0]} within {timeout_s:g} s") from exc
+        finally:
+            self._jobs.pop(job, None)
+            if result.done() and not result.cancelled():
+                result.exception()  # seen, even when the round trip failed first
+
+    def listen(self, uuid: str, handler: Callable[[EslEvent], None]) -> Callable[[], None]:
+        """Hand every event of one channel to ``handler`` (on the event loop); returns what ends that."""
+        self._mailboxes[uuid] = handler
+
+        def unsubscribe() -> None:
+            self._mailboxes.pop(uuid, None)
+
+        return unsubscribe
+
+    async def filter(self, header: str, value: str) -> None:
+        """Let only events pass whose ``header`` is ``value`` (FreeSWITCH's ``filter``); kept over reconnects."""
+        line = f"filter {_one_line(header)} {_one_line(value)}"
+        ok_or_raise("filter", (await self._roundtrip(line, timeout_s=None)).reply)
+        self._filters.append(line)
+
+    async def _roundtrip(self, text: str, *, timeout_s: float | None, slow: bool = False) -> EslMessage:
+        if self._thread is None or self._loop is None:
+            raise EslNotConnected("not sent: this client is not connected")
+        link = self._links["slow" if slow else "events"]
+        reply = _Reply(self._loop)
+        self._in_thread(link.submit, text, reply)
+        wait_s = timeout_s or self.settings.reply_timeout_s
+        try:
+            async with asyncio.timeout(wait_s):
+                return await reply.future
+        except TimeoutError as exc:
+            words = text.split("\n", 1)[0].split(" ")[:2]
+            raise EslTimeout(f"no reply to {' '.join(words)} within {wait_s:g} s") from exc
+        finally:
+            reply.abandoned = True
+
+    # In the gevent thread.
+
+    def _run(self) -> None:
+        self._hub = gevent.get_hub()
+        self._stopping = gevent.event.Event()
+        self._started.set()
+        keepers = [gevent.spawn(self._keep, name) for name in self._links]
+        self._stopping.wait()
+        for link in self._links.values():
+            link.stop()
+        gevent.joinall(keepers, timeout=2.0)
+        gevent.killall(keepers, timeout=1.0)
+        self._hub.destroy(destroy_loop=True)
+
+    def _keep(self, name: str) -> None:
+        """Keep one connection up: connect, subscribe, watch; again with back-off when it is lost."""
+        link, delay_s = self._links[name], self.settings.backoff_min_s
+        while not self._stopping.is_set():
+            try:
+                link.connect()
+                if name == "events":
+                    self._subscribe(link)
+            except EslError as exc:
+                link.drop(str(exc))
+                self._announce(name, exc)
+            else:
+                self._announce(name, None)
+                delay_s = self.settings.backoff_min_s
+                self._watch(link)
+                self._announce(name, EslConnectionLost(link.reason))
+            self.protocol_errors.extend(link.decoder.errors)
+            self._stopping.wait(delay_s)
+            delay_s = min(2 * delay_s, self.settings.backoff_max_s)
+
+    def _subscribe(self, link: SafeInboundESL) -> None:
+        ok_or_raise("event", link.send("event plain " + " ".join(self.settings.events)).reply)
+        for line in list(self._filters):
+            ok_or_raise("filter", link.send(line).reply)
+
+    def _watch(self, link: SafeInboundESL) -> None:
+        """Wait until the connection ends; end it when it is silent and does not answer."""
+        while not link.down.wait(self.settings.keepalive_s):
+            before = link.bytes_read
+            try:
+                link.send("api uuid_exists keepalive")
+            except EslError as exc:
+                if link.bytes_read == before:
+                    link.drop(f"silent, and no answer: {exc}")
+
+    def _announce(self, name: str, error: EslError | None) -> None:
+        if self._loop is not None:
+            _post(self._loop, self._link_changed, name, error)
+
+    def _deliver(self, event: EslEvent) -> None:
+        if self._loop is not None:
+            _post(self._loop, self._dispatch, event)
+
+    # On the event loop.
+
+    def _in_thread(self, function: Callable[..., object], *args: object) -> None:
+        with contextlib.suppress(AttributeError):  # the hub is gone: the thread has ended
+            self._hub.loop.run_callback_threadsafe(function, *args)
+
+    def _link_changed(self, name: str, error: EslError | None) -> None:
+        self._up[name] = error is None
+        first = self._first
+        if error is not None:
+            if first is not None and not first.done():
+                first.set_exception(error)
+            if name == "events":
+                self._fail_jobs(str(error))
+            if self._ready.is_set():
+                self._ready.clear()
+                log.warning("FreeSWITCH connection lost (%s): %s", name, error)
+                self._tell(up=False)
+        elif all(self._up.values()):
+            if first is not None and not first.done():
+                first.set_result(None)
+            else:
+                self.reconnects += 1
+                log.info("FreeSWITCH is connected again")
+            self._ready.set()
+            self._tell(up=True)
+
+    def _tell(self, *, up: bool) -> None:
+        for callback in list(self.on_connection):
+            callback(up)
+
+    def _dispatch(self, event: EslEvent) -> None:
+        if event.name == "BACKGROUND_JOB":
+            job = self._jobs.get(event["Job-UUID"])
+            if job is not None and not job.done():
+                job.set_result(event.text)
+        for handler in (self._mailboxes.get(event.uuid), *self.on_event):
+            if handler is not None:
+                handler(event)
+
+    def _fail_jobs(self, why: str) -> None:
+        for job in self._jobs.values():
+            if not job.done():
+                job.set_exception(EslConnectionLost(f"the connection ended before the result: {why}"))
+
+
+def _post(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(function, *args)
+
+
+def _one_line(text: str) -> str:
+    if any(c in text for c in "\n\r\0"):
+        raise CommandError(f"a command cannot hold a line break: {text[:80]!r}")
+    return text
