@@ -1,0 +1,103 @@
+"""When to stop talking: what the callee does while a prompt plays, weighed. A core: events in, a decision out.
+
+A prompt is stopped by a stop word at once, by ``words`` words that are no backchannel ("oui", "mmh", "d'accord" tell
+that someone listens), or by ``speech_ms`` of speech whatever its words. Only what began while the prompt played
+counts: :meth:`BargeInDetector.prompt_started` says when that was, on the clock of the audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from V3.calls.words import Phrases, fold_words
+from V3.events import Event, Final, Partial, SpeechEnded, SpeechStarted, Word
+
+__all__ = ["BargeIn", "BargeInDetector", "BargeInRules"]
+
+WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
+
+
+@dataclass(frozen=True, slots=True)
+class BargeInRules:
+    """When a prompt gives way.
+
+    speech_ms: speech this long stops it whatever the words. words: so many words that are no backchannel stop it.
+    vad_tail_ms: how long after its end the voice activity detector says that speech ended.
+    """
+
+    speech_ms: int = 1500
+    words: int = 2
+    vad_tail_ms: int = 240
+    backchannels: Phrases = field(default_factory=lambda: Phrases(()))
+    stop_words: Phrases = field(default_factory=lambda: Phrases(()))
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """A decision to stop: why, what was heard, and when (ms of audio) it began and was decided."""
+
+    reason: str
+    text: str
+    speech_start_ms: int
+    at_ms: int
+
+
+class BargeInDetector:
+    """One prompt's watch. Feed it the call's audio events; it answers at most once."""
+
+    def __init__(self, rules: BargeInRules, *, prompt_start_ms: int) -> None:
+        self._rules = rules
+        self._prompt_start_ms = prompt_start_ms
+        self._speech_start_ms: int | None = None
+        self._done = False
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """The audio time at which going on speaking will be a barge-in; None while nobody speaks."""
+        if self._done or self._speech_start_ms is None:
+            return None
+        return self._speech_start_ms + self._rules.speech_ms + self._rules.vad_tail_ms
+
+    def feed(self, event: Event) -> BargeIn | None:
+        """Weigh one event of the call's audio."""
+        if self._done:
+            return None
+        decision: BargeIn | None = None
+        if isinstance(event, SpeechStarted):
+            self._speech_start_ms = max(event.start_ms, self._prompt_start_ms)
+        elif isinstance(event, SpeechEnded):
+            decision = self._long_speech(event.end_ms, event.at_ms)
+            self._speech_start_ms = None
+        elif isinstance(event, Partial | Final):
+            decision = self._weigh_words(event.words, event.at_ms) or self.time(event.at_ms)
+        self._done = decision is not None
+        return decision
+
+    def time(self, at_ms: int) -> BargeIn | None:
+        """Say that the audio has come to ``at_ms``: a running speech may have grown long enough."""
+        if (deadline_ms := self.deadline_ms) is None or at_ms < deadline_ms:
+            return None
+        self._done = True
+        start_ms = deadline_ms - self._rules.speech_ms - self._rules.vad_tail_ms
+        return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
+
+    def _long_speech(self, end_ms: int, at_ms: int) -> BargeIn | None:
+        start_ms = self._speech_start_ms
+        if start_ms is None or end_ms - start_ms < self._rules.speech_ms:
+            return None
+        return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
+
+    def _weigh_words(self, words: Iterable[Word], at_ms: int) -> BargeIn | None:
+        said = [w for w in words if w.end_ms > self._prompt_start_ms + WORD_SLACK_MS]
+        if not said:
+            return None
+        folded = [part for word in said for part in fold_words(word.text)]
+        text = " ".join(word.text for word in said)
+        stop, _ = self._rules.stop_words.longest(folded)
+        if stop:
+            return BargeIn(f"stop word: {stop}", text, said[0].start_ms, at_ms)
+        rest = self._rules.backchannels.remove(folded)
+        if len(rest) >= self._rules.words:
+            return BargeIn(f"{len(rest)} words that are no backchannel", text, said[0].start_ms, at_ms)
+        return None

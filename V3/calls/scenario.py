@@ -1,0 +1,213 @@
+"""What the robot says and how it goes on: a scenario as data, and its runner. A core: no clock, no sound.
+
+A scenario is a table of steps. A step plays a prompt, then (where it has ``listen``) waits for the callee's words,
+finds an intent in them and goes on. The runner is a state machine: :meth:`ScenarioRunner.next` says what to do now,
+the robot tells what became of it by :meth:`heard`, :meth:`silence` or :meth:`prompt_done`. A call out of turn raises
+ScenarioError naming the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from V3.calls.words import Phrases, fold_words
+from V3.errors import ScenarioError
+
+__all__ = ["HangUp", "Intent", "Listen", "Play", "Scenario", "ScenarioRunner", "Step", "parse_scenario"]
+
+END = "end"  # the step name that ends a call
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Intent(_Strict):
+    """Phrases that mean one thing, the step that follows, and what the report says of the call."""
+
+    phrases: tuple[str, ...] = Field(min_length=1)
+    next: str
+    outcome: str = ""
+
+
+class Step(_Strict):
+    """One prompt and what may follow it.
+
+    prompt: a WAV's name, sought in the prompts folder. barge_in: whether the callee may stop it. listen_s: how long to
+    wait for words; 0 does not listen. retries: how often silence or words without an intent ask again. retry_prompt:
+    what is played then (the prompt itself otherwise). next: where to go without listening, or when retries are used up.
+    """
+
+    prompt: str
+    barge_in: bool = True
+    listen_s: float = Field(default=0, ge=0, le=60)
+    intents: dict[str, Intent] = {}
+    retries: int = Field(default=1, ge=0, le=5)
+    retry_prompt: str = ""
+    next: str = END
+    outcome: str = ""
+
+    @field_validator("prompt", "retry_prompt")
+    @classmethod
+    def _inside_the_folder(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or any(ord(c) < 32 for c in value):
+            raise ValueError(f"{value!r} is not a file inside the prompts folder")
+        return value
+
+    @model_validator(mode="after")
+    def _intents_need_ears(self) -> Step:
+        if self.intents and not self.listen_s:
+            raise ValueError("a step with intents needs listen_s above 0")
+        return self
+
+
+class Scenario(_Strict):
+    """A conversation. ``steps`` by name; ``start`` is the first; the name ``end`` hangs up."""
+
+    name: str
+    language: str = "fr"
+    start: str
+    steps: dict[str, Step] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_step_is_there(self) -> Scenario:
+        known = {*self.steps, END}
+        wanted = {self.start: "start"}
+        for name, step in self.steps.items():
+            wanted.setdefault(step.next, f"{name}.next")
+            for label, intent in step.intents.items():
+                wanted.setdefault(intent.next, f"{name}.intents.{label}.next")
+        missing = {target: where for target, where in wanted.items() if target not in known}
+        if missing:
+            raise ValueError(
+                "; ".join(f"{where} names the step {t!r}, which is not there" for t, where in missing.items())
+            )
+        return self
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Every WAV it plays."""
+        return tuple(dict.fromkeys(p for s in self.steps.values() for p in (s.prompt, s.retry_prompt) if p))
+
+
+def parse_scenario(text: str, *, source: str = "scenario") -> Scenario:
+    """A scenario from YAML. Raises ScenarioError naming the file and each key that is wrong."""
+    try:
+        return Scenario.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as exc:
+        raise ScenarioError(f"{source} is no YAML: {exc}") from exc
+    except ValidationError as exc:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in exc.errors())
+        raise ScenarioError(f"{source}: {faults}") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play this prompt; then call prompt_done."""
+
+    prompt: str
+    barge_in: bool
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Wait this long for words; then call heard or silence."""
+
+    timeout_s: float
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """The conversation is over."""
+
+    outcome: str
+
+
+class _State(StrEnum):
+    PLAY = "PLAY"
+    LISTEN = "LISTEN"
+    ENDED = "ENDED"
+
+
+class ScenarioRunner:
+    """One call's way through a scenario."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._intents = {
+            name: {label: Phrases(intent.phrases) for label, intent in step.intents.items()}
+            for name, step in scenario.steps.items()
+        }
+        self._name = scenario.start
+        self._state = _State.PLAY if scenario.start != END else _State.ENDED
+        self._tries = 0
+        self.outcome = ""
+
+    @property
+    def step(self) -> str:
+        return self._name
+
+    def next(self) -> Play | Listen | HangUp:
+        """What to do now; the same answer until one of the calls below is made."""
+        if self._state is _State.ENDED:
+            return HangUp(self.outcome)
+        step = self._scenario.steps[self._name]
+        if self._state is _State.LISTEN:
+            return Listen(step.listen_s, self._name)
+        again = step.retry_prompt if self._tries and step.retry_prompt else step.prompt
+        return Play(again, step.barge_in, self._name)
+
+    def prompt_done(self) -> None:
+        """The prompt was played, or interrupted."""
+        self._expect(_State.PLAY, "prompt_done")
+        step = self._scenario.steps[self._name]
+        if step.listen_s:
+            self._state = _State.LISTEN
+        else:
+            self._go(step.next, step.outcome)
+
+    def heard(self, text: str) -> str:
+        """Take what the callee said and return the intent found, or an empty string."""
+        self._expect(_State.LISTEN, "heard")
+        words = fold_words(text)
+        best, label = 0, ""
+        for name, phrases in self._intents[self._name].items():
+            phrase, _ = phrases.longest(words)
+            if len(phrase.split()) > best:  # the longest phrase is the most specific
+                best, label = len(phrase.split()), name
+        if label:
+            intent = self._scenario.steps[self._name].intents[label]
+            self._go(intent.next, intent.outcome)
+        else:
+            self._try_again()
+        return label
+
+    def silence(self) -> None:
+        """Nothing was said in time."""
+        self._expect(_State.LISTEN, "silence")
+        self._try_again()
+
+    def _try_again(self) -> None:
+        step = self._scenario.steps[self._name]
+        self._tries += 1
+        if self._tries > step.retries:
+            self._go(step.next, step.outcome)
+        else:
+            self._state = _State.PLAY
+
+    def _go(self, name: str, outcome: str) -> None:
+        self.outcome = outcome or self.outcome
+        self._name, self._tries = name, 0
+        self._state = _State.ENDED if name == END else _State.PLAY
+
+    def _expect(self, state: _State, what: str) -> None:
+        if self._state is not state:
+            raise ScenarioError(f"{what} in step {self._name!r}: the runner is at {self._state}, not {state}")

@@ -1,0 +1,68 @@
+"""Words as the decisions of a call compare them. A core.
+
+A recogniser writes "Allô ?", "allo" or "ALLÔ" for the same word, and a shipped keyword must match them all: so both
+sides are folded to lower-case letters and digits without accents, one space between words.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["Phrases", "fold", "fold_words"]
+
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "Œ": "oe", "Æ": "ae"})
+
+
+def fold(text: str) -> str:
+    """``"Ça n'est pas, Œuvre !"`` becomes ``"ca n est pas oeuvre"``."""
+    return " ".join(fold_words(text))
+
+
+def fold_words(text: str) -> list[str]:
+    """The folded words of a text; apostrophes and hyphens part words."""
+    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES)).casefold()
+    kept = "".join(c if c.isalnum() else "" if unicodedata.combining(c) else " " for c in plain)
+    return kept.split()
+
+
+class Phrases:
+    """A set of phrases, found in a text by whole words, longest first."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self._by_length = sorted({tuple(fold_words(p)) for p in phrases} - {()}, key=len, reverse=True)
+
+    def __len__(self) -> int:
+        return len(self._by_length)
+
+    def __iter__(self) -> Iterator[str]:
+        return (" ".join(p) for p in self._by_length)
+
+    def longest(self, words: Sequence[str]) -> tuple[str, int]:
+        """The longest phrase in ``words`` and where it begins; ``("", -1)`` where there is none."""
+        for phrase in self._by_length:
+            if (at := _find(words, phrase)) >= 0:
+                return " ".join(phrase), at
+        return "", -1
+
+    def all(self, words: Sequence[str]) -> list[str]:
+        """Every phrase in ``words`` that is not part of a longer one found."""
+        left, found = list(words), []
+        for phrase in self._by_length:
+            while (at := _find(left, phrase)) >= 0:
+                left[at : at + len(phrase)] = [""]  # a gap, so that nothing matches across it
+                found.append(" ".join(phrase))
+        return found
+
+    def remove(self, words: Sequence[str]) -> list[str]:
+        """``words`` without the phrases."""
+        left = list(words)
+        for phrase in self._by_length:
+            while (at := _find(left, phrase)) >= 0:
+                left[at : at + len(phrase)] = [""]
+        return [word for word in left if word]
+
+
+def _find(words: Sequence[str], phrase: Sequence[str]) -> int:
+    size = len(phrase)
+    return next((i for i in range(len(words) - size + 1) if tuple(words[i : i + size]) == tuple(phrase)), -1)

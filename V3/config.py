@@ -1,0 +1,230 @@
+"""Settings: ``config/robot.yaml`` and ``config/amd_fr.yaml``, read once into frozen models.
+
+Unknown keys are refused by name. Secrets may also come from the environment (``VOICEBOT_ESL_PASSWORD``,
+``VOICEBOT_SERVER_TOKEN``), which wins over the file, and are never printed. The two ``load_`` functions are the only
+ones of the cores that read files: they run once, before any call.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from V3.errors import ConfigError
+
+__all__ = [
+    "CONFIG_DIR",
+    "AnswerKeywords",
+    "AnswerSettings",
+    "BargeInSettings",
+    "CallSettings",
+    "FreeSwitchSettings",
+    "RobotConfig",
+    "ServerSettings",
+    "SttSettings",
+    "config_dir",
+    "load_keywords",
+    "load_robot",
+    "parse_robot",
+]
+
+CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_SECRETS = {
+    "VOICEBOT_ESL_PASSWORD": ("freeswitch", "password"),
+    "VOICEBOT_SERVER_TOKEN": ("server", "token"),
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FreeSwitchSettings(_Strict):
+    """Where FreeSWITCH is and how it dials."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8021, ge=1, le=65535)
+    password: SecretStr = SecretStr("ClueCon")
+    dial_string: str = "sofia/gateway/trunk/{number}"
+    caller_id_number: str = ""
+    caller_id_name: str = ""
+    variables: dict[str, str] = {}
+    originate_timeout_s: int = Field(default=30, ge=5, le=120)
+    ignore_early_media: bool = True
+    prompts_dir: str = ""
+    reply_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    keepalive_s: float = Field(default=10.0, gt=0, le=300)
+
+
+class ServerSettings(_Strict):
+    """The WebSocket that mod_audio_stream connects to."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8766, ge=0, le=65535)
+    public_url: str = ""
+    token: SecretStr = SecretStr("")
+    max_streams: int = Field(default=200, ge=1)
+    max_message_bytes: int = Field(default=65536, ge=640)
+    idle_timeout_s: float = Field(default=10.0, gt=0)
+    rate_hz: Literal[8000, 16000] = 16000
+    send_events: bool = False
+
+    @model_validator(mode="after")
+    def _token_where_the_world_can_reach(self) -> ServerSettings:
+        if self.host not in LOOPBACK and not self.token.get_secret_value():
+            raise ValueError(f"listening on {self.host} needs a token (server.token or VOICEBOT_SERVER_TOKEN)")
+        return self
+
+
+class SttSettings(_Strict):
+    """The recogniser."""
+
+    engine: Literal["builtin", "whisper_online"] = "builtin"
+    model: str = "telephone-fr"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "default"
+    language: str = "fr"
+    beam_size: int = Field(default=1, ge=1, le=10)
+    cpu_threads: int = Field(default=0, ge=0)
+
+
+class AnswerSettings(_Strict):
+    """Who answered."""
+
+    window_s: float = Field(default=2.3, ge=0.5, le=10)
+    decode_timeout_s: float = Field(default=1.0, gt=0, le=10)
+    keywords: str = "amd_fr.yaml"
+
+
+class BargeInSettings(_Strict):
+    """When the robot stops talking."""
+
+    speech_ms: int = Field(default=1500, ge=200, le=10000)
+    words: int = Field(default=2, ge=1, le=20)
+    backchannels: tuple[str, ...] = ()
+    stop_words: tuple[str, ...] = ()
+
+
+class CallSettings(_Strict):
+    """A call's bounds."""
+
+    scenario: str = "rendez_vous.yaml"
+    max_duration_s: float = Field(default=180, ge=5, le=7200)
+    stream_timeout_s: float = Field(default=2.0, gt=0, le=30)
+    prompt_start_timeout_s: float = Field(default=1.0, gt=0, le=10)
+    break_resend_ms: int = Field(default=200, ge=50, le=300)
+    reply_overlap_ms: int = Field(default=700, ge=0, le=5000)
+    reconnect_wait_s: float = Field(default=8.0, gt=0, le=60)
+    reports_dir: str = "reports"
+
+
+class RobotConfig(_Strict):
+    """All of ``config/robot.yaml``."""
+
+    freeswitch: FreeSwitchSettings = FreeSwitchSettings()
+    server: ServerSettings = ServerSettings()
+    stt: SttSettings = SttSettings()
+    answer: AnswerSettings = AnswerSettings()
+    barge_in: BargeInSettings = BargeInSettings()
+    call: CallSettings = CallSettings()
+
+    def replacing(self, **sections: Mapping[str, Any]) -> RobotConfig:
+        """A copy with some keys changed (``server={"port": 0}``), checked like a file."""
+        data = {name: section.model_dump() for name, section in self}
+        for name, changes in sections.items():
+            data[name] |= changes
+        return _checked(RobotConfig, data, "settings")
+
+
+class KeywordClassSettings(_Strict):
+    """One class of phrases."""
+
+    weight: float = Field(gt=0, le=10)
+    phrases: tuple[str, ...] = Field(min_length=1)
+
+
+class AnswerKeywords(_Strict):
+    """All of ``config/amd_fr.yaml``."""
+
+    machine_from: float = Field(default=1.0, gt=0)
+    machine: dict[str, KeywordClassSettings]
+    human: dict[str, KeywordClassSettings]
+    hallucinations: tuple[str, ...] = ()
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of settings: ``VOICEBOT_CONFIG_DIR``, else ``config/`` beside the package."""
+    return Path(environ.get("VOICEBOT_CONFIG_DIR", CONFIG_DIR))
+
+
+def load_robot(path: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> RobotConfig:
+    """Read ``robot.yaml``. Raises ConfigError naming the file, the key, what was wrong and what is taken."""
+    path = path or config_dir(environ) / "robot.yaml"
+    return parse_robot(_read(path), environ=environ, source=str(path))
+
+
+def parse_robot(text: str, *, environ: Mapping[str, str], source: str = "robot.yaml") -> RobotConfig:
+    """Settings from YAML text, with the secrets of ``environ`` put in."""
+    data = _mapping(text, source)
+    for variable, (section, key) in _SECRETS.items():
+        if variable in environ:
+            data[section] = {**(data.get(section) or {}), key: environ[variable]}
+    return _checked(RobotConfig, data, source)
+
+
+def load_keywords(path: Path | None = None) -> AnswerKeywords:
+    """Read the phrases of answer detection. Raises ConfigError."""
+    path = path or config_dir() / "amd_fr.yaml"
+    return _checked(AnswerKeywords, _mapping(_read(path), str(path)), str(path))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+
+
+def _mapping(text: str, source: str) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{source} is no YAML: {exc}") from exc
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source} holds a {type(data).__name__}; keys with values are taken")
+    return data
+
+
+def _checked(model: type[_Model], data: Mapping[str, Any], source: str) -> _Model:
+    try:
+        return model.model_validate(data)
+    except ValidationError as exc:
+        raise ConfigError(f"{source}: {'; '.join(_fault(e, model) for e in exc.errors())}") from None
+
+
+def _fault(error: Any, model: type[BaseModel]) -> str:
+    where = ".".join(map(str, error["loc"])) or "file"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {where}; known here: {', '.join(_known(model, error['loc'][:-1]))}"
+    return f"{where}: {error['msg']}"  # the value is not repeated: it may be a secret
+
+
+def _known(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    for name in path:
+        field = model.model_fields.get(str(name))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return sorted(model.model_fields)
