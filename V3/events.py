@@ -19,6 +19,7 @@ __all__ = [
     "Event",
     "Final",
     "Partial",
+    "SpeechContinues",
     "SpeechEnded",
     "SpeechStarted",
     "StreamClosed",
@@ -61,6 +62,14 @@ class SpeechStarted(Event):
     """Voice activity began at ``start_ms``; ``at_ms`` is when that was sure."""
 
     start_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechContinues(Event):
+    """Somebody speaks since ``start_ms``, so far until ``voiced_until_ms``. Comes four times a second."""
+
+    start_ms: int
+    voiced_until_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +131,7 @@ _KINDS: dict[str, type[Event]] = {
     for kind in (
         StreamOpened,
         SpeechStarted,
+        SpeechContinues,
         SpeechEnded,
         Partial,
         Final,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from V3.calls.words import Phrases, fold_words
-from V3.events import Event, Final, Partial, SpeechEnded, SpeechStarted, Word
+from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, Word
 
 __all__ = ["BargeIn", "BargeInDetector", "BargeInRules"]
 
@@ -23,12 +23,10 @@ class BargeInRules:
     """When a prompt gives way.
 
     speech_ms: speech this long stops it whatever the words. words: so many words that are no backchannel stop it.
-    vad_tail_ms: how long after its end the voice activity detector says that speech ended.
     """
 
     speech_ms: int = 1500
     words: int = 2
-    vad_tail_ms: int = 240
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
     stop_words: Phrases = field(default_factory=lambda: Phrases(()))
 
@@ -49,42 +47,25 @@ class BargeInDetector:
     def __init__(self, rules: BargeInRules, *, prompt_start_ms: int) -> None:
         self._rules = rules
         self._prompt_start_ms = prompt_start_ms
-        self._speech_start_ms: int | None = None
         self._done = False
-
-    @property
-    def deadline_ms(self) -> int | None:
-        """The audio time at which going on speaking will be a barge-in; None while nobody speaks."""
-        if self._done or self._speech_start_ms is None:
-            return None
-        return self._speech_start_ms + self._rules.speech_ms + self._rules.vad_tail_ms
 
     def feed(self, event: Event) -> BargeIn | None:
         """Weigh one event of the call's audio."""
         if self._done:
             return None
         decision: BargeIn | None = None
-        if isinstance(event, SpeechStarted):
-            self._speech_start_ms = max(event.start_ms, self._prompt_start_ms)
+        if isinstance(event, SpeechContinues):
+            decision = self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
         elif isinstance(event, SpeechEnded):
-            decision = self._long_speech(event.end_ms, event.at_ms)
-            self._speech_start_ms = None
+            decision = self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)
         elif isinstance(event, Partial | Final):
-            decision = self._weigh_words(event.words, event.at_ms) or self.time(event.at_ms)
+            decision = self._weigh_words(event.words, event.at_ms)
         self._done = decision is not None
         return decision
 
-    def time(self, at_ms: int) -> BargeIn | None:
-        """Say that the audio has come to ``at_ms``: a running speech may have grown long enough."""
-        if (deadline_ms := self.deadline_ms) is None or at_ms < deadline_ms:
-            return None
-        self._done = True
-        start_ms = deadline_ms - self._rules.speech_ms - self._rules.vad_tail_ms
-        return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
-
-    def _long_speech(self, end_ms: int, at_ms: int) -> BargeIn | None:
-        start_ms = self._speech_start_ms
-        if start_ms is None or end_ms - start_ms < self._rules.speech_ms:
+    def _weigh_speech(self, start_ms: int, end_ms: int, at_ms: int) -> BargeIn | None:
+        start_ms = max(start_ms, self._prompt_start_ms)
+        if end_ms - start_ms < self._rules.speech_ms:
             return None
         return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
 

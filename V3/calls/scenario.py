@@ -38,12 +38,13 @@ class Intent(_Strict):
 class Step(_Strict):
     """One prompt and what may follow it.
 
-    prompt: a WAV's name, sought in the prompts folder. barge_in: whether the callee may stop it. listen_s: how long to
+    prompt: a WAV's name, sought in the prompts folder. text: what it says, for people and for making it. barge_in: whether the callee may stop it. listen_s: how long to
     wait for words; 0 does not listen. retries: how often silence or words without an intent ask again. retry_prompt:
     what is played then (the prompt itself otherwise). next: where to go without listening, or when retries are used up.
     """
 
     prompt: str
+    text: str = ""
     barge_in: bool = True
     listen_s: float = Field(default=0, ge=0, le=60)
     intents: dict[str, Intent] = {}

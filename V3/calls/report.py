@@ -1,0 +1,106 @@
+"""What became of a call, as data that outlives it. A core: the robot fills it in, ``model_dump_json`` writes it.
+
+Every moment is in ms from the answer; before the answer it is negative. Words carry the same clock.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["BargeInReport", "CallReport", "CallUpdate", "PromptReport", "SpeechReport", "VerdictReport", "WordReport"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class WordReport(_Part):
+    """A word and when it was said."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+class SpeechReport(_Part):
+    """One utterance of the callee."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    words: list[WordReport] = []
+
+
+class VerdictReport(_Part):
+    """Who answered, and why."""
+
+    label: str
+    reason: str
+    confidence: float
+    text: str
+    evidence: list[str]
+    at_ms: int
+
+
+class PromptReport(_Part):
+    """One prompt: when it began and ended, and how (done, break, hangup)."""
+
+    step: str
+    path: str
+    start_ms: int
+    stop_ms: int | None = None
+    status: str = ""
+    heard_out: bool = False
+
+
+class BargeInReport(_Part):
+    """One interruption, from the first sound of it to the confirmed silence of the prompt."""
+
+    reason: str
+    text: str
+    speech_start_ms: int
+    detected_ms: int
+    break_sent_ms: int | None = None
+    break_confirmed_ms: int | None = None
+
+
+class CallReport(_Part):
+    """One call. ``disposition`` and ``retry`` serve the campaign, ``outcome`` is the scenario's."""
+
+    call_id: str
+    number: str
+    started_at: str
+    scenario: str = ""
+    disposition: str = "UNKNOWN"
+    retry: str = "NEVER"
+    hangup_cause: str = ""
+    sip_status: int = 0
+    hung_up_by: str = ""
+    verdict: VerdictReport | None = None
+    outcome: str = ""
+    intents: list[str] = []
+    moments: dict[str, int] = {}
+    prompts: list[PromptReport] = []
+    barge_ins: list[BargeInReport] = []
+    transcript: list[SpeechReport] = []
+    digits: str = ""
+    errors: list[str] = []
+    breaks_resent: int = 0
+    stream_restarts: int = 0
+    duration_ms: int = Field(default=0, ge=0)
+
+    @property
+    def label(self) -> str:
+        """The verdict's label; empty when there was none."""
+        return self.verdict.label if self.verdict else ""
+
+
+class CallUpdate(_Part):
+    """One line of a call's live story: its state, and what happened in it."""
+
+    call_id: str
+    number: str
+    at_ms: int
+    state: str
+    text: str = ""

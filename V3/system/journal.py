@@ -1,0 +1,89 @@
+"""Which numbers were dialled: a file that is written before the telephone rings, so that no crash dials twice.
+
+One JSON line per fact, appended and flushed to the disk. On opening, a number with a ``dialling`` line is never
+dialled again, whether or not an ``ended`` line follows: without one the robot died in mid-call and the number may
+have rung.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from V3.errors import ConfigError, DialRefused
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """The journal of one campaign. Use as a context manager, from one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._dialled: dict[str, str] = {}  # number -> call id
+        self._open: dict[str, str] = {}  # call id -> number, dialled and never ended
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._read()
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def interrupted(self) -> dict[str, str]:
+        """Calls that were dialled and never ended, by call id: a robot died with them."""
+        return dict(self._open)
+
+    def dialled(self, number: str) -> bool:
+        """Whether this number was dialled before."""
+        return number in self._dialled
+
+    def claim(self, number: str, call_id: str) -> None:
+        """Write that ``number`` is about to be dialled. Raises DialRefused when it was dialled before."""
+        if number in self._dialled:
+            raise DialRefused(f"this number was dialled before (call {self._dialled[number]}): not dialled again")
+        self._dialled[number] = call_id
+        self._open[call_id] = number
+        self._write({"state": "dialling", "number": number, "call_id": call_id})
+
+    def ended(self, call_id: str, disposition: str) -> None:
+        """Write how a call ended."""
+        number = self._open.pop(call_id, "")
+        self._write({"state": "ended", "number": number, "call_id": call_id, "disposition": disposition})
+
+    def _write(self, fact: dict[str, str]) -> None:
+        fact["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._file.write(json.dumps(fact) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _read(self) -> None:
+        if not self._path.exists():
+            return
+        data = self._path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):  # a crash in the middle of a line: before the originate it stands for
+            os.truncate(self._path, whole)
+        for index, line in enumerate(data[:whole].decode("utf-8", "replace").splitlines(), start=1):
+            self._take(line, index)
+
+    def _take(self, line: str, index: int) -> None:
+        try:
+            fact: dict[str, Any] = json.loads(line)
+            number, call_id, state = str(fact["number"]), str(fact["call_id"]), fact["state"]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise ConfigError(f"{self._path} line {index} is damaged: mend or remove it before dialling") from exc
+        if state == "dialling":
+            self._dialled[number] = call_id
+            self._open[call_id] = number
+        else:
+            self._open.pop(call_id, None)
