@@ -34,6 +34,15 @@ __all__ = [
 ]
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
+BACKCHANNELS = (
+    *("oui", "ouais", "mmh", "mm", "hum", "hm", "hmm", "ah", "oh", "euh", "bah", "ben", "bon", "bien", "très bien"),
+    *("d'accord", "ok", "okay", "ça marche", "je vois", "voilà", "c'est ça", "exactement", "tout à fait", "entendu"),
+    *("parfait", "oui oui"),
+)
+STOP_WORDS = (
+    *("stop", "arrêtez", "arrête", "taisez-vous", "attendez", "une seconde", "pardon", "excusez-moi", "non merci"),
+    "au revoir",
+)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECRETS = {
     "VOICEBOT_ESL_PASSWORD": ("freeswitch", "password"),
@@ -85,7 +94,7 @@ class ServerSettings(_Strict):
 class SttSettings(_Strict):
     """The recogniser."""
 
-    engine: Literal["builtin", "whisper_online"] = "builtin"
+    engine: Literal["voicebot", "whisper_online"] = "voicebot"
     model: str = "telephone-fr"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "default"
@@ -107,8 +116,9 @@ class BargeInSettings(_Strict):
 
     speech_ms: int = Field(default=1500, ge=200, le=10000)
     words: int = Field(default=2, ge=1, le=20)
-    backchannels: tuple[str, ...] = ()
-    stop_words: tuple[str, ...] = ()
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
+    backchannels: tuple[str, ...] = BACKCHANNELS
+    stop_words: tuple[str, ...] = STOP_WORDS
 
 
 class CallSettings(_Strict):

@@ -17,7 +17,8 @@ from V3.calls.words import Phrases, fold, fold_words
 __all__ = ["AnswerDecider", "AnswerLabel", "AnswerVerdict", "KeywordClass", "Timing"]
 
 MIN_SPEECH_MS = 120  # less voice than this in the whole window is a click or a breath
-STEADY_SPEECH_MS = 1500  # a recording speaks through most of the window
+STEADY_SPEECH_MS = 1000  # a recording that began late in the window has said so much, and goes on
+LONG_SPEECH_MS = 1500  # through most of the window: few people begin like that
 BRIEF_SPEECH_MS = 1100  # "Allô, oui bonjour ?" is done by then
 WAITING_MS = 400  # and this much silence follows
 
@@ -102,7 +103,7 @@ class AnswerDecider:
             AnswerLabel.MACHINE if is_machine else AnswerLabel.HUMAN,
             reason,
             round(1 / (1 + math.exp(-abs(total - self._machine_from / 2))), 3),
-            tuple(f"{what} ({weight:+g})" for what, weight in findings),
+            tuple(f"{what} ({weight:+.3g})" for what, weight in findings),
             text,
         )
 
@@ -120,9 +121,10 @@ def _timing_findings(timing: Timing | None, *, has_words: bool) -> list[tuple[st
     """Source of the idea: silence after a short greeting tells people from recordings (common to AMD engines)."""
     if timing is None:
         return []
-    scale = 1.0 if has_words else 2.0  # alone, timing must be able to decide
+    scale = 0.8 if has_words else 2.0  # it tips the balance where words leave doubt; without words it decides
     if timing.speech_ms >= STEADY_SPEECH_MS and timing.tail_ms < WAITING_MS:
-        return [(f"timing: spoke {timing.speech_ms} ms and goes on", scale)]
+        weight = scale * (1.5 if timing.speech_ms >= LONG_SPEECH_MS else 1.0)
+        return [(f"timing: spoke {timing.speech_ms} ms and goes on", weight)]
     if timing.speech_ms <= BRIEF_SPEECH_MS and timing.tail_ms >= WAITING_MS:
         return [(f"timing: {timing.speech_ms} ms of speech, then waits", -scale)]
     return []

@@ -22,11 +22,14 @@ WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its 
 class BargeInRules:
     """When a prompt gives way.
 
-    speech_ms: speech this long stops it whatever the words. words: so many words that are no backchannel stop it.
+    speech_ms: speech this long stops it whatever the words. words: so many words that are no backchannel stop it, once
+    one of them is stable (two hypotheses agree: a cough makes words, but not the same ones twice). min_confidence:
+    words below it do not count.
     """
 
     speech_ms: int = 1500
     words: int = 2
+    min_confidence: float = 0.5
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
     stop_words: Phrases = field(default_factory=lambda: Phrases(()))
 
@@ -70,15 +73,15 @@ class BargeInDetector:
         return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
 
     def _weigh_words(self, words: Iterable[Word], at_ms: int) -> BargeIn | None:
-        said = [w for w in words if w.end_ms > self._prompt_start_ms + WORD_SLACK_MS]
-        if not said:
-            return None
-        folded = [part for word in said for part in fold_words(word.text)]
+        sure = [w for w in words if w.confidence >= self._rules.min_confidence]
+        said = [w for w in sure if w.end_ms > self._prompt_start_ms + WORD_SLACK_MS]
+        folded = [(part, word.stable) for word in said for part in fold_words(word.text)]
+        parts = [part for part, _ in folded]
         text = " ".join(word.text for word in said)
-        stop, _ = self._rules.stop_words.longest(folded)
+        stop, _ = self._rules.stop_words.longest(parts)
         if stop:
             return BargeIn(f"stop word: {stop}", text, said[0].start_ms, at_ms)
-        rest = self._rules.backchannels.remove(folded)
-        if len(rest) >= self._rules.words:
-            return BargeIn(f"{len(rest)} words that are no backchannel", text, said[0].start_ms, at_ms)
+        kept = self._rules.backchannels.kept(parts)
+        if len(kept) >= self._rules.words and any(folded[index][1] for index in kept):
+            return BargeIn(f"{len(kept)} words that are no backchannel", text, said[0].start_ms, at_ms)
         return None

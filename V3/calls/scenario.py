@@ -38,9 +38,10 @@ class Intent(_Strict):
 class Step(_Strict):
     """One prompt and what may follow it.
 
-    prompt: a WAV's name, sought in the prompts folder. text: what it says, for people and for making it. barge_in: whether the callee may stop it. listen_s: how long to
-    wait for words; 0 does not listen. retries: how often silence or words without an intent ask again. retry_prompt:
-    what is played then (the prompt itself otherwise). next: where to go without listening, or when retries are used up.
+    prompt: a WAV's name, sought in the prompts folder. text: what it says, for people and for making it. barge_in:
+    whether the callee may stop it. listen_s: how long to wait for words; 0 does not listen. retries: how often
+    silence or words without an intent ask again. retry_prompt: what is played then (the prompt itself otherwise).
+    next: where to go without listening, or when retries are used up.
     """
 
     prompt: str

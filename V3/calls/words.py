@@ -54,13 +54,13 @@ class Phrases:
                 found.append(" ".join(phrase))
         return found
 
-    def remove(self, words: Sequence[str]) -> list[str]:
-        """``words`` without the phrases."""
+    def kept(self, words: Sequence[str]) -> list[int]:
+        """The indexes of the words that belong to no phrase."""
         left = list(words)
         for phrase in self._by_length:
             while (at := _find(left, phrase)) >= 0:
-                left[at : at + len(phrase)] = [""]
-        return [word for word in left if word]
+                left[at : at + len(phrase)] = [""] * len(phrase)
+        return [index for index, word in enumerate(left) if word]
 
 
 def _find(words: Sequence[str], phrase: Sequence[str]) -> int:

@@ -86,6 +86,7 @@ class RobotFreeSwitchV3:
         self._rules = BargeInRules(
             speech_ms=config.barge_in.speech_ms,
             words=config.barge_in.words,
+            min_confidence=config.barge_in.min_confidence,
             backchannels=Phrases(config.barge_in.backchannels),
             stop_words=Phrases(config.barge_in.stop_words),
         )

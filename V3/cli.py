@@ -1,0 +1,252 @@
+"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator``. Each ``--help`` teaches its command.
+
+Exit status: 0 all went well, 1 something failed (named on the screen), 2 the command line was wrong, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import logging
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.text import Text
+
+from V3 import __version__
+from V3.calls.report import CallReport
+from V3.config import RobotConfig, config_dir, load_robot
+from V3.console import LiveCalls, report_table
+from V3.demo import CALLEES, run_demo
+from V3.errors import ConfigError, VoicebotError
+from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
+from V3.simulator import FreeSwitchSimulator, load_callees
+from V3.system.assembly import assembled, load_stt
+from V3.system.journal import Journal
+from V3.system.services.amd_service import AMDService
+from V3.system.services.websocket_audio_server import WebSocketAudioServer
+from V3.telephony.commands import checked_number
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="A voicebot for FreeSWITCH: calls people, hears who answered, talks, and stops talking when interrupted.",
+)
+console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 130  # a file has no width of its own
+errors = Console(stderr=True, highlight=False)
+T = TypeVar("T")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings; config/robot.yaml by default")]
+ModelOption = Annotated[str, typer.Option("--model", help="telephone-fr, small, large-v3-turbo, a directory ...")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,  # noqa: FBT002
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "warning",
+) -> None:
+    if version:
+        console.print(f"V3 {__version__}")
+        raise typer.Exit
+    level = getattr(logging, log_level.upper(), None)
+    if not isinstance(level, int):
+        raise typer.BadParameter(f"{log_level!r}: debug, info, warning or error")
+    handler = RichHandler(console=errors, show_path=False, markup=False)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
+    logging.getLogger("websockets").setLevel(max(level, logging.WARNING))
+
+
+@app.command()
+def demo(
+    speed: Annotated[float, typer.Option(help="faster than real time; recognition then lags behind", min=0.1)] = 1.0,
+) -> None:
+    """Call six simulated callees at once, with real recognition, and say whether all went as scripted."""
+    if not _run(run_demo(console, speed=speed)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def call(
+    to: Annotated[list[str] | None, typer.Option("--to", help="a number; may be given more than once")] = None,
+    numbers: Annotated[Path | None, typer.Option("--list", help="a CSV whose first column holds numbers")] = None,
+    at_once: Annotated[int, typer.Option(help="calls at the same time", min=1)] = 5,
+    gateway: Annotated[str, typer.Option(help="a FreeSWITCH gateway: dials sofia/gateway/GATEWAY/number")] = "",
+    scenario: Annotated[str, typer.Option(help="a file of config/scenarios")] = "",
+    again: Annotated[bool, typer.Option(help="dial numbers the journal says were dialled")] = False,  # noqa: FBT002
+    model: ModelOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Call people through a real FreeSWITCH. Numbers in the journal (reports_dir/journal.jsonl) are left out."""
+    settings = _settings(config, model=model, gateway=gateway, scenario=scenario)
+    book = None if again else Path(settings.call.reports_dir) / "journal.jsonl"
+    targets = _targets(to or [], numbers, book)
+    reports = _run(_call_all(settings, targets, at_once, book))
+    console.print(report_table(reports))
+    if any(report.errors for report in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on; not loopback needs a token")] = "",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 0,
+    model: ModelOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Hear calls for robots elsewhere: mod_audio_stream in, events back as mod_audio_stream::json."""
+    changes: dict[str, Any] = {"send_events": True}
+    if host:
+        changes["host"] = host
+    if port:
+        changes["port"] = port
+    _run(_serve(_settings(config, model=model).replacing(server=changes)))
+
+
+@app.command()
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(help="audio files", exists=True, dir_okay=False)],
+    model: ModelOption = "telephone-fr",
+    device: DeviceOption = "auto",
+) -> None:
+    """Write down what is said in audio files."""
+    settings = RobotConfig().replacing(stt={"model": model, "device": device})
+    failed = False
+    with _loaded(settings) as stt:
+        for file in files:
+            try:
+                console.print(Text(f"{file}: {stt.transcribe_file(file)}"))
+            except VoicebotError as exc:
+                failed = True
+                errors.print(Text(f"{file}: {exc}", style="red"))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulator(
+    callees: Annotated[Path, typer.Option(help="callees as YAML", exists=True)] = CALLEES,
+    port: Annotated[int, typer.Option(help="event-socket port", min=0, max=65535)] = 8021,
+    speed: Annotated[float, typer.Option(help="seconds of calls per second", min=0.1)] = 1.0,
+) -> None:
+    """Run the embedded FreeSWITCH on its own, to develop against (password ClueCon)."""
+    _run(_simulate(callees, port, speed))
+
+
+async def _call_all(settings: RobotConfig, targets: list[str], at_once: int, book: Path | None) -> list[CallReport]:
+    reports: list[CallReport] = []
+    with LiveCalls(console) as live:
+        async with assembled(settings, journal=book, on_update=live.update) as parts:
+            await parts.call_all(targets, at_once=at_once, on_end=reports.append)
+    return reports
+
+
+async def _serve(settings: RobotConfig) -> None:
+    with console.status("loading the model"):
+        stt = await asyncio.to_thread(load_stt, settings)
+    amd = AMDService(config_dir() / settings.answer.keywords)
+    with stt:
+        server = WebSocketAudioServer(stt, amd=amd, settings=settings.server, answer=settings.answer, accept_any=True)
+        server.on_event.append(_print_event)
+        async with server:
+            console.print(f"listening on {server.settings.host}:{server.port}, path /call/<uuid>; Ctrl-C ends it")
+            await asyncio.Event().wait()
+
+
+async def _simulate(callees: Path, port: int, speed: float) -> None:
+    async with FreeSwitchSimulator(load_callees(callees), speed=speed) as simulated:
+        await simulated.stop()
+        await simulated.start(port=port)
+        console.print(f"simulated FreeSWITCH on 127.0.0.1:{simulated.port}, password ClueCon; Ctrl-C ends it")
+        await asyncio.Event().wait()
+
+
+def _print_event(event: Event) -> None:
+    match event:
+        case Partial() | Final():
+            mark = "…" if isinstance(event, Partial) else ""
+            console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {event.text} {mark}"))
+        case StreamOpened() | StreamClosed():
+            console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {type(event).__name__}", style="dim"))
+
+
+def _settings(path: Path | None, *, model: str = "", gateway: str = "", scenario: str = "") -> RobotConfig:
+    try:
+        settings = load_robot(path)
+        changes: dict[str, dict[str, Any]] = {}
+        if model:
+            changes["stt"] = {"model": model}
+        if gateway:
+            changes["freeswitch"] = {"dial_string": f"sofia/gateway/{gateway}/{{number}}"}
+        if scenario:
+            changes["call"] = {"scenario": scenario}
+        return settings.replacing(**changes)
+    except ConfigError as exc:
+        _fail(exc)
+        raise  # never reached
+
+
+def _targets(given: list[str], file: Path | None, book: Path | None) -> list[str]:
+    """The numbers to dial, each once, those of the journal left out. Exits where one is no number."""
+    wanted = list(given)
+    try:
+        if file is not None:
+            with file.open(newline="", encoding="utf-8-sig") as rows:
+                wanted += [row[0] for row in csv.reader(rows) if row and row[0].strip() and not row[0].startswith("#")]
+        checked = list(dict.fromkeys(map(checked_number, wanted)))
+        if book is not None and book.exists():
+            with Journal(book) as journal:
+                done = [number for number in checked if journal.dialled(number)]
+            for number in done:
+                errors.print(f"{number} was dialled before, left out (--again dials it)", style="yellow")
+            checked = [number for number in checked if number not in done]
+    except (OSError, VoicebotError) as exc:
+        _fail(exc)
+    if not checked:
+        raise typer.BadParameter("no number to dial: give --to NUMBER or --list FILE")
+    return checked
+
+
+def _loaded(settings: RobotConfig) -> Any:
+    try:
+        with errors.status("loading the model"):
+            return load_stt(settings)
+    except VoicebotError as exc:
+        _fail(exc)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; SIGTERM is as good as Ctrl-C; an error of ours is a line, not a traceback."""
+
+    async def guarded() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(guarded())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        errors.print("stopped; calls in progress were hung up", style="yellow")
+        raise typer.Exit(130) from None
+    except VoicebotError as exc:
+        _fail(exc)
+    except OSError as exc:
+        _fail(exc)
+    except ExceptionGroup as group:
+        _fail(group.exceptions[0])
+    raise AssertionError("unreachable")
+
+
+def _fail(error: BaseException) -> None:
+    errors.print(Text(f"{type(error).__name__}: {error}", style="red"))
+    raise typer.Exit(1)

@@ -1,0 +1,104 @@
+"""The robot put together from its settings: recogniser, audio server, FreeSWITCH, journal. One place, one order.
+
+``async with assembled(config) as parts`` starts them and, whatever happens inside, stops them in reverse: calls in
+progress are hung up and reported first, the recogniser goes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from V3.calls.report import CallReport, CallUpdate
+from V3.calls.scenario import Scenario
+from V3.clock import Clock
+from V3.config import RobotConfig, config_dir
+from V3.system.journal import Journal
+from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
+from V3.system.services.amd_service import AMDService
+from V3.system.services.websocket_audio_server import WebSocketAudioServer
+from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
+from V3.telephony.esl import EslClient, EslSettings
+
+__all__ = ["Assembly", "assembled", "esl_settings", "load_stt"]
+
+Ended = Callable[[CallReport], None]
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The running parts."""
+
+    robot: RobotFreeSwitchV3
+    server: WebSocketAudioServer
+    esl: EslClient
+    stt: WhisperStreamingSTT
+
+    async def call_all(self, numbers: Iterable[str], *, at_once: int, on_end: Ended = lambda _report: None) -> None:
+        """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all."""
+        gate = asyncio.Semaphore(at_once)
+
+        async def one(number: str) -> CallReport:
+            async with gate:
+                report = await self.robot.call(number)
+                on_end(report)
+                return report
+
+        async with asyncio.TaskGroup() as group:
+            for number in numbers:
+                group.create_task(one(number), name="call")
+
+
+def esl_settings(config: RobotConfig) -> EslSettings:
+    """The event socket's settings out of the robot's."""
+    settings = config.freeswitch
+    return EslSettings(
+        host=settings.host,
+        port=settings.port,
+        password=settings.password.get_secret_value(),
+        reply_timeout_s=settings.reply_timeout_s,
+        keepalive_s=settings.keepalive_s,
+    )
+
+
+def load_stt(config: RobotConfig) -> WhisperStreamingSTT:
+    """Load the recogniser; takes from a part of a second to a minute. Raises ModelError."""
+    stt = config.stt
+    return WhisperStreamingSTT(stt.model, stt.device, stt.compute_type, stt.language, stt.beam_size, engine=stt.engine)
+
+
+@contextlib.asynccontextmanager
+async def assembled(
+    config: RobotConfig,
+    *,
+    stt: WhisperStreamingSTT | None = None,
+    scenario: Scenario | None = None,
+    journal: Path | None = None,
+    clock: Clock | None = None,
+    on_update: Callable[[CallUpdate], None] = lambda _update: None,
+) -> AsyncIterator[Assembly]:
+    """Start everything. ``stt`` is closed at the end only when it was loaded here; ``journal`` is a file's path."""
+    clock = clock or Clock()
+    async with contextlib.AsyncExitStack() as stack:
+        if stt is None:
+            stt = await asyncio.to_thread(load_stt, config)
+            stack.callback(stt.close)
+        amd = AMDService(config_dir() / config.answer.keywords)
+        server = WebSocketAudioServer(stt, amd=amd, settings=config.server, answer=config.answer, speed=clock.speed)
+        await stack.enter_async_context(server)
+        esl = await stack.enter_async_context(EslClient(esl_settings(config)))
+        book = stack.enter_context(Journal(journal)) if journal is not None else None
+        robot = RobotFreeSwitchV3(
+            config,
+            esl=esl,
+            server=server,
+            scenario=scenario,
+            journal=book,
+            clock=clock,
+            on_update=on_update,
+        )
+        stack.push_async_callback(robot.stop)
+        yield Assembly(robot, server, esl, stt)

@@ -1,0 +1,214 @@
+"""FasterWhisperSTT: whole pieces of audio to text. The batch half of speech-to-text, without streams.
+
+It has no ``process_chunk`` on purpose: the audio server looks for that name, and without it falls back to windows of
+800 ms every 200 ms. :class:`~V3.system.services.whisper_streaming_stt.WhisperStreamingSTT` adds the streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from V3.asr.batcher import Batcher
+from V3.asr.loading import SHIPPED_MODEL
+from V3.asr.model import Recognizer, RecognizerInfo
+from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
+from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio, as_audio, quietest_sample
+from V3.errors import RecognitionTimeout
+from V3.system.services.audio_files import read_audio
+
+__all__ = ["SHIPPED_MODEL", "FasterWhisperSTT", "SttOptions"]
+
+_MAX_PIECE_S: Final = {"full": 28.0, "auto": 10.0}  # a model for short windows hears less the longer they are
+_CPU_BATCH, _GPU_BATCH = 4, 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SttOptions:
+    """What is rarely changed about a speech-to-text service."""
+
+    timeout_s: float = 30.0
+    """How long a caller waits for a decode before RecognitionTimeout."""
+    audio_context: Literal["model", "auto", "full"] = "model"
+    """Windows of Whisper: as the model says, short ones, or always 30 s."""
+    cpu_threads: int = 0
+    """Threads of one decode on a CPU; 0 lets the model's size decide."""
+    workers: int = 1
+    """Decodes side by side on a CPU; a GPU wants 1."""
+    max_batch: int = 0
+    """Rows of one decode; 0 means 4 on a CPU and 16 on a GPU."""
+    max_queue: int = 512
+    """Requests that may wait; beyond it partials are dropped first."""
+    local_files_only: bool = False
+    """Never download a model."""
+    self_test: bool = True
+    """Refuse a model that hears nothing in a bundled word."""
+    prompt: str = ""
+    """Words to expect, given to every decode."""
+    hop_ms: int = 300
+    """New audio between two partials of a stream."""
+    endpoint_ms: int = 500
+    """Silence that ends an utterance of a stream."""
+    preroll_ms: int = 200
+    """Audio before the onset that is decoded too."""
+    max_window_s: float = 12.0
+    """The most audio one decode of a stream holds."""
+
+
+class FasterWhisperSTT:
+    """Whisper for whole buffers and files; one model, shared by all callers, from any thread.
+
+    The model loads in the constructor: "telephone-fr" (shipped), a CTranslate2 directory, or a name such as "small".
+    ``recognizer`` takes one that is loaded already; then the first five arguments but ``language`` are ignored.
+    Raises ModelNotFound, DeviceUnavailable (``device="cuda"`` without one; "auto" takes what is there), ModelError.
+    """
+
+    def __init__(
+        self,
+        model_name: str = "small",
+        device: str = "cuda",
+        compute_type: str = "float16",
+        language: str = "fr",
+        beam_size: int = 1,
+        *,
+        recognizer: Recognizer | None = None,
+        options: SttOptions | None = None,
+    ) -> None:
+        self.options = options or SttOptions()
+        self.language = language
+        self.recognizer = recognizer or self._load(model_name, device, compute_type, beam_size)
+        if self.options.self_test:
+            self.recognizer.self_test()
+        self._batcher = Batcher(
+            self.recognizer,
+            max_batch=self.options.max_batch or (_GPU_BATCH if self.info.device == "cuda" else _CPU_BATCH),
+            max_queue=self.options.max_queue,
+            workers=self.options.workers,
+        )
+
+    @property
+    def info(self) -> RecognizerInfo:
+        """The model that was loaded, and how."""
+        return self.recognizer.info
+
+    def transcribe(self, buffer: Any) -> Transcript:
+        """The text of float32 samples in [-1, 1] or L16 bytes, 16 kHz, of any length. Blocks; thread-safe.
+
+        Goes before all streaming decodes. Longer audio than one window holds is cut at its quietest spots.
+        Raises AudioError, RecognitionTimeout, RecognizerOverloaded or another RecognitionError.
+        """
+        audio = as_audio(buffer)
+        futures = self._submit("transcribe", audio)
+        until = time.monotonic() + self.options.timeout_s
+        try:
+            heard = [future.result(timeout=max(0.0, until - time.monotonic())) for future in futures]
+        except concurrent.futures.TimeoutError as exc:
+            raise _timed_out(self.options.timeout_s) from exc
+        finally:
+            _cancel(futures)
+        return _joined(heard, audio, self.language)
+
+    async def transcribe_async(
+        self, buffer: Any, *, call_id: str = "transcribe", timeout_s: float | None = None
+    ) -> Transcript:
+        """:meth:`transcribe` for coroutines: the event loop is never held up. A cancelled wait cancels the decode."""
+        audio = as_audio(buffer)
+        limit_s = self.options.timeout_s if timeout_s is None else timeout_s
+        futures = self._submit(call_id, audio)
+        try:
+            async with asyncio.timeout(limit_s):
+                heard = [await asyncio.wrap_future(future) for future in futures]
+        except TimeoutError as exc:
+            raise _timed_out(limit_s) from exc
+        finally:
+            _cancel(futures)
+        return _joined(heard, audio, self.language)
+
+    def transcribe_file(self, path: str | Path) -> Transcript:
+        """The text of a recording: WAV of any rate, or whatever FFmpeg reads. Raises AudioError when it is neither."""
+        return self.transcribe(read_audio(path))
+
+    def stats(self) -> dict[str, float | str]:
+        """Model, device and what the batcher counted: decodes, batches, drops, seconds of work, what waits."""
+        info = self.info
+        return {"model": info.name, "device": info.device, "compute_type": info.compute_type, **self._batcher.stats()}
+
+    def close(self) -> None:
+        """End the decoding threads; what waits fails with RecognizerClosed. Closing twice does nothing."""
+        self._batcher.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _load(self, model_name: str, device: str, compute_type: str, beam_size: int) -> Recognizer:
+        return Recognizer.load(
+            model_name,
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=self.options.cpu_threads,
+            workers=self.options.workers,
+            beam_size=beam_size,
+            local_files_only=self.options.local_files_only,
+            audio_context=self.options.audio_context,
+        )
+
+    def _submit(self, call_id: str, audio: Audio) -> list[Future[Transcript]]:
+        most = int(_MAX_PIECE_S[self.info.audio_context] * RATE_HZ)
+        return [
+            self._batcher.submit(
+                DecodeRequest(
+                    call_id,
+                    DecodeKind.ANSWER,
+                    piece,
+                    start_ms=start // SAMPLES_PER_MS,
+                    language=self.language,
+                    prompt=self.options.prompt,
+                )
+            )
+            for start, piece in _pieces(audio, most)
+        ]
+
+
+def _pieces(audio: Audio, most: int) -> Iterator[tuple[int, Audio]]:
+    """(first sample, samples) of at most ``most`` samples, cut at the quietest spot of each one's second half."""
+    start = 0
+    while audio.size - start > most:
+        middle = start + most // 2
+        end = middle + quietest_sample(audio[middle : start + most], block_ms=200)
+        yield start, audio[start:end]
+        start = end
+    if audio.size > start:
+        yield start, audio[start:]
+
+
+def _joined(heard: Sequence[Transcript], audio: Audio, language: str) -> Transcript:
+    spoken = [transcript for transcript in heard if transcript.text]
+    return Transcript(
+        text=" ".join(transcript.text for transcript in spoken),
+        words=tuple(word for transcript in spoken for word in transcript.words),
+        duration_s=audio.size / RATE_HZ,
+        language=language,
+        avg_logprob=sum(transcript.avg_logprob for transcript in spoken) / len(spoken) if spoken else 0.0,
+        no_speech_prob=min((transcript.no_speech_prob for transcript in heard), default=1.0),
+    )
+
+
+def _cancel(futures: Sequence[Future[Transcript]]) -> None:
+    for future in futures:
+        future.cancel()
+
+
+def _timed_out(limit_s: float) -> RecognitionTimeout:
+    return RecognitionTimeout(f"no transcript after {limit_s:g} s: the recogniser is too slow or overloaded")

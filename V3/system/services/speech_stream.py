@@ -1,0 +1,244 @@
+"""SpeechStream: one call's streaming session, tied to the batcher that is shared by all calls.
+
+All methods of one stream are called from one thread (with ``loop``: that loop's thread). Only finished decodes cross
+threads, through an inbox; they are taken at the next frame, or, with a loop, as soon as they arrive. Nothing here
+waits for a decode except ``finish`` and a stream made with ``wait_s``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import functools
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+from typing import Final as Constant
+
+from V3.asr.batcher import Batcher
+from V3.asr.online import StreamingSession
+from V3.asr.transcript import DecodeRequest, Transcript
+from V3.audio.pcm import RATE_HZ, as_frame
+from V3.errors import RecognitionError, RecognitionTimeout, RecognizerClosed, VoicebotError
+from V3.events import Event, Final, Partial, SpeechStarted
+
+__all__ = ["OnEvent", "SpeechStream"]
+
+OnEvent = Callable[[Event], None]
+
+_KEPT_FINALS: Constant = 2000  # utterances that ``finish`` can still tell: the oldest are forgotten beyond
+_BURST_SAMPLES: Constant = RATE_HZ  # a long frame is taken in pieces, so that its finals are fetched as they fall due
+_FINISH_TIMEOUT_S: Constant = 10.0
+
+
+class SpeechStream:
+    """Speech of one call as it arrives. Made by ``WhisperStreamingSTT.open_stream``.
+
+    ``on_event`` gets every SpeechStarted, Partial, SpeechEnded, Final and StreamFailed, in order. ``wait_s`` makes
+    :meth:`process_chunk` wait that long for the decodes a frame caused (None: never).
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        session: StreamingSession,
+        *,
+        on_event: OnEvent | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        wait_s: float | None = None,
+    ) -> None:
+        self._batcher = batcher
+        self._session = session
+        self._on_event = on_event
+        self._loop = loop
+        self._wait_s = wait_s
+        self._closed = False
+        self._forget()
+
+    @property
+    def call_id(self) -> str:
+        return self._session.call_id
+
+    @property
+    def at_ms(self) -> int:
+        """Audio heard since the stream began."""
+        return self._session.at_ms
+
+    @property
+    def speech_ms(self) -> int:
+        """Voiced audio heard so far."""
+        return self._session.speech_ms
+
+    @property
+    def partials(self) -> bool:
+        """Whether words are shown before an utterance ends. May be changed at any time."""
+        return self._session.partials
+
+    @partials.setter
+    def partials(self, wanted: bool) -> None:
+        self._session.partials = wanted
+
+    def process_chunk(self, frame: Any) -> tuple[str, bool]:
+        """Take 20 ms (or a multiple) of float32 in [-1, 1] or L16 bytes at 16 kHz.
+
+        Returns ``(text, is_final)``: the text of each utterance once with True when it has ended, else what is known
+        of the current one so far. Raises AudioError for a bad frame (the stream is as before) and RecognizerClosed.
+        """
+        if self._closed:
+            raise RecognizerClosed(f"the stream of call {self.call_id} has been closed")
+        audio = as_frame(frame)
+        for start in range(0, audio.size, _BURST_SAMPLES):
+            self._session.push(audio[start : start + _BURST_SAMPLES])
+            self._pump()
+            if self._wait_s is not None:
+                self._wait(lambda: bool(self._futures), self._wait_s)
+        return self._ready.popleft() if self._ready else (self._partial_text, False)
+
+    def finish(self, timeout_s: float = _FINISH_TIMEOUT_S) -> Transcript:
+        """The audio has ended: decode the rest of it; all text since the stream began (or was reset) comes back.
+
+        Waits at most ``timeout_s``; an utterance whose decode is not there by then keeps its last partial's words.
+        """
+        self._session.flush()
+        self._pump()
+        self._wait(lambda: self._session.unfinished, timeout_s)
+        return self._transcript()
+
+    async def afinish(self, timeout_s: float = _FINISH_TIMEOUT_S) -> Transcript:
+        """:meth:`finish` without holding up the event loop."""
+        self._session.flush()
+        self._pump()
+        until = time.monotonic() + timeout_s
+        while self._session.unfinished and self._futures:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                self._give_up(timeout_s)
+                break
+            await self._next_arrival(left_s)
+            self._pump()
+        return self._transcript()
+
+    async def _next_arrival(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+        for future in self._futures.values():
+            future.add_done_callback(lambda _: _post(loop, arrived.set))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await arrived.wait()
+
+    def reset(self) -> None:
+        """As freshly opened: clock at 0, no text, decodes in flight forgotten."""
+        for future in self._futures.values():
+            future.cancel()
+        self._session.reset()
+        self._forget()
+
+    def close(self) -> None:
+        """No more frames and no more events; decodes that have not begun are cancelled. Use ``finish`` before it."""
+        self._closed = True
+        for future in self._futures.values():
+            future.cancel()
+        self._futures.clear()
+
+    def _forget(self) -> None:
+        self._inbox: deque[tuple[DecodeRequest, Future[Transcript]]] = deque()
+        self._futures: dict[DecodeRequest, Future[Transcript]] = {}
+        self._finals: deque[Final] = deque(maxlen=_KEPT_FINALS)
+        self._ready: deque[tuple[str, bool]] = deque(maxlen=_KEPT_FINALS)
+        self._partial_text = ""
+
+    def _pump(self) -> None:
+        """Decodes back into the session, new ones out, events to whoever listens."""
+        while self._inbox:
+            self._settle(*self._inbox.popleft())
+        while (request := self._session.next_request()) is not None:
+            self._ask(request)
+        for event in self._session.take_events():
+            self._note(event)
+            if self._on_event is not None and not self._closed:
+                self._on_event(event)
+
+    def _ask(self, request: DecodeRequest) -> None:
+        try:
+            future = self._batcher.submit(request)
+        except VoicebotError as exc:
+            self._session.fail(request, exc)
+            return
+        self._futures[request] = future
+        future.add_done_callback(functools.partial(self._arrived, request))
+
+    def _arrived(self, request: DecodeRequest, future: Future[Transcript]) -> None:
+        """In the decoding thread, mostly: leave the result where the stream's own thread finds it."""
+        if future.cancelled():
+            return
+        self._inbox.append((request, future))
+        if self._loop is not None:
+            _post(self._loop, self._wake)
+
+    def _wake(self) -> None:
+        if not self._closed:
+            self._pump()
+
+    def _settle(self, request: DecodeRequest, future: Future[Transcript]) -> None:
+        if self._futures.pop(request, None) is None:
+            return
+        error = future.exception()
+        if error is None:
+            self._session.complete(request, future.result())
+        else:
+            self._session.fail(request, error if isinstance(error, Exception) else RecognitionError(repr(error)))
+
+    def _wait(self, wanted: Callable[[], bool], timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
+        while wanted() and self._futures:
+            left_s = until - time.monotonic()
+            concurrent.futures.wait(
+                self._futures.values(), timeout=max(0.0, left_s), return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            self._settle_done()
+            self._pump()
+            if left_s <= 0:
+                self._give_up(timeout_s)
+
+    def _settle_done(self) -> None:
+        """A future wakes its waiters before it calls back: take what is done without waiting for the inbox."""
+        for request, future in list(self._futures.items()):
+            if future.done():
+                self._settle(request, future)
+
+    def _give_up(self, timeout_s: float) -> None:
+        error = RecognitionTimeout(f"no transcript for call {self.call_id} after {timeout_s:g} s")
+        for request, future in list(self._futures.items()):
+            future.cancel()
+            del self._futures[request]
+            self._session.fail(request, error)
+        self._pump()
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Partial):
+            self._partial_text = event.text
+        elif isinstance(event, SpeechStarted):
+            self._partial_text = ""
+        elif isinstance(event, Final):
+            self._finals.append(event)
+            self._partial_text = ""
+            if event.text:
+                self._ready.append((event.text, True))
+
+    def _transcript(self) -> Transcript:
+        spoken = [final for final in self._finals if final.text]
+        return Transcript(
+            text=" ".join(final.text for final in spoken),
+            words=tuple(word for final in spoken for word in final.words),
+            duration_s=self.at_ms / 1000,
+            language=self._session.language,
+        )
+
+
+def _post(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody is left to tell
+        loop.call_soon_threadsafe(call)
