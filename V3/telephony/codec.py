@@ -85,6 +85,7 @@ class EslDecoder:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._scanned = 0  # bytes already searched for the blank line
+        self._skipping = False  # inside a header block that was too long
         self._headers: Mapping[str, str] | None = None  # of the message whose body is awaited
         self._body_bytes = 0
         self.errors: deque[EslProtocolError] = deque(maxlen=MAX_ERRORS)
@@ -102,11 +103,12 @@ class EslDecoder:
         """The peer closed: what is left unfinished is recorded as an error."""
         if self._headers is not None:
             self._record(f"end of stream inside a body: {len(self._buffer)} of {self._body_bytes} bytes")
-        elif self._buffer.strip():
+        elif self._buffer.strip() and not self._skipping:
             self._record(f"end of stream inside headers: {bytes(self._buffer[:80])!r}")
         self._buffer.clear()
         self._headers = None
         self._scanned = 0
+        self._skipping = False
 
     def event(self, message: EslMessage) -> EslEvent | None:
         """The event inside a ``text/event-plain`` message, or None (and a recorded error) where there is none."""
@@ -133,25 +135,35 @@ class EslDecoder:
 
     def _take_headers(self) -> bool:
         """Move one header block out of the buffer; False when it is not all there yet."""
-        while True:
-            while self._buffer[:1] == b"\n":  # blank lines between messages
-                del self._buffer[:1]
-                self._scanned = 0
-            end = self._buffer.find(b"\n\n", max(0, self._scanned - 1))
-            if end < 0:
-                self._scanned = len(self._buffer)
-                if len(self._buffer) > MAX_HEADER_BYTES:
-                    self._record(f"headers of over {MAX_HEADER_BYTES} bytes, dropped")
-                    self._buffer.clear()
-                    self._scanned = 0
-                return False
-            block = bytes(self._buffer[:end])
-            del self._buffer[: end + 2]
-            self._scanned = 0
+        while (block := self._take_block()) is not None:
             headers = self._parse(block, decode=False)
             if headers:
                 self._headers, self._body_bytes = headers, self._length(headers)
                 return True
+        return False
+
+    def _take_block(self) -> bytes | None:
+        """The next header block. One that is too long is skipped to its end, however its bytes come."""
+        while True:
+            while not self._skipping and self._buffer[:1] == b"\n":  # blank lines between messages
+                del self._buffer[:1]
+                self._scanned = 0
+            end = self._buffer.find(b"\n\n", max(0, self._scanned - 1))
+            length = len(self._buffer) - 1 if end < 0 else end
+            if length > MAX_HEADER_BYTES and not self._skipping:
+                self._record(f"headers of over {MAX_HEADER_BYTES} bytes, skipped")
+                self._skipping = True
+            if end < 0:
+                if self._skipping:
+                    del self._buffer[:-1]  # the last byte may be half of the blank line
+                self._scanned = len(self._buffer)
+                return None
+            block = bytes(self._buffer[:end])
+            del self._buffer[: end + 2]
+            self._scanned = 0
+            if not self._skipping:
+                return block
+            self._skipping = False
 
     def _parse(self, block: bytes, *, decode: bool) -> Mapping[str, str]:
         headers: dict[str, str] = {}
@@ -193,7 +205,7 @@ def encode_message(headers: Iterable[tuple[str, str]], body: bytes | None = None
     if body is not None:
         lines.append(("Content-Length", str(len(body))))
     for name, value in lines:
-        if "\n" in name or ":" in name or "\n" in value:
+        if not name.strip() or "\n" in name or ":" in name or "\n" in value:
             raise ValueError(f"a header cannot hold {name!r}: {value!r}")
     return "".join(f"{name}: {value}\n" for name, value in lines).encode() + b"\n" + (body or b"")
 

@@ -4,6 +4,8 @@ No value can become a command: a line break ends an ESL command, so none passes 
 is checked against what it may be; a value of a variable is escaped for each of the three times FreeSWITCH takes the
 originate line apart (``switch_separate_string`` with a blank, a comma and an equals sign: each round removes one
 level of backslashes and quotes; braces are counted before any unescaping and so cannot be expressed at all).
+Where FreeSWITCH would read more into a value than a value (``${...}`` in an application's argument runs an API
+command, ``ARRAY::`` makes a list, ``unload mod_event_socket`` anywhere in a command does just that) it is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from V3.errors import CommandError, EslCommandFailed
 __all__ = [
     "audio_stream_start",
     "audio_stream_stop",
+    "checked_command",
     "checked_number",
     "dial_string",
     "execute",
@@ -35,16 +38,47 @@ _CAUSE = re.compile(r"[A-Z0-9_]{1,64}")
 _NUMBER = re.compile(r"\+?[0-9]{2,15}|[0-9*#]{1,15}")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_./:@+*#;=,!?&%$~()-]{1,512}")
 _WS_URL = re.compile(r"wss?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,1024}")
-_SEPARATORS = " .-()\t\u00a0\u202f"
+_APPLICATION = re.compile(r"&[A-Za-z_]{1,64}\([A-Za-z0-9_./:-]{0,256}\)")
+_JSON_ESCAPE = re.compile(r'\\(["\\bfnrt])')
+_JSON_CODES = {'"': '"', "\\": "\\", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_SCOPE = re.compile(r"%.?\[", re.DOTALL)
+_TRUNK_ZERO = re.compile(r"(\+[0-9]{1,3})\(0\)")  # +33 (0)1 ...: the 0 is for callers inside the country
+_MAX_COMMAND_BYTES = 8 << 20  # at 10 MiB FreeSWITCH cuts, and takes the rest for a new command
+_BLANKS = " \t\u00a0\u202f"
+_SEPARATORS = ".-()"
 _ESCAPES = {"\\": "\\\\", "'": "\\'", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def checked_command(text: str, *, block: bool = False) -> str:
+    """``text`` as it is, when FreeSWITCH takes it for one command. ``block``: several lines (sendmsg), none empty.
+
+    Raises CommandError for what would end the command early, cut it, or turn it into another one.
+    """
+    breaks = "\r\0" if block else "\n\r\0"
+    if any(c in text for c in breaks) or "\n\n" in text or text.startswith("\n") or text.endswith("\n"):
+        raise CommandError(f"a command cannot hold this line break or NUL: {text[:80]!r}")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as exc:
+        raise CommandError(f"a command cannot hold what is not Unicode text: {text[:80]!r}") from exc
+    if size > _MAX_COMMAND_BYTES:
+        raise CommandError(f"a command of {size} bytes: {_MAX_COMMAND_BYTES} are taken")
+    low = text.lower()
+    if "mod_event_socket" in low and ("unload" in low or "reload" in low):
+        # mod_event_socket looks for these words anywhere in a command and unloads itself instead of carrying it out.
+        raise CommandError(f"a command cannot name the event socket's own module: {text[:80]!r}")
+    return text
 
 
 def checked_number(number: str) -> str:
     """A telephone number without its separators: digits with an optional leading +, or a short code.
 
+    The ``(0)`` of ``+33 (0)1 99 00 12 34`` is left out: it is dialled only inside the country.
+
     Raises CommandError for anything else (letters, a line break, an ESL command in a CSV cell).
     """
-    bare = "".join(c for c in number.strip() if c not in _SEPARATORS)
+    bare = _TRUNK_ZERO.sub(r"\1", "".join(c for c in number.strip() if c not in _BLANKS))
+    bare = "".join(c for c in bare if c not in _SEPARATORS)
     if not _NUMBER.fullmatch(bare):
         raise CommandError(f"{number[:40]!r} is no telephone number: digits are taken, with an optional leading +")
     return bare
@@ -63,17 +97,18 @@ def originate(endpoint: str, variables: Mapping[str, str], *, application: str =
     if "," in endpoint or ":_:" in endpoint:
         raise CommandError(f"the endpoint {endpoint!r} names more than one")
     pairs = ",".join(f"{_checked(_NAME, name, 'variable name')}={quoted_variable(v)}" for name, v in variables.items())
-    return f"originate {{{pairs}}}{endpoint} {application}"
+    _checked(_APPLICATION, application, "application")
+    return checked_command(f"originate {{{pairs}}}{endpoint} {application}")
 
 
 def quoted_variable(value: str) -> str:
     """A value for the braces of an originate, escaped so that the channel gets exactly ``value``.
 
     Raises CommandError for what the braces cannot carry: ``{``, ``}``, ``:_:``, control characters other than
-    tab and line breaks, and an empty value.
+    tab and line breaks, ``ARRAY::`` in front, and an empty value.
     """
-    if not value or any(c in "{}" for c in value) or ":_:" in value:
-        raise CommandError(f"a channel variable cannot hold {value[:40]!r}: braces, ':_:' and nothing are not taken")
+    if not value or any(c in "{}" for c in value) or ":_:" in value or value.startswith("ARRAY::"):
+        raise CommandError(f"a channel variable cannot hold {value[:40]!r}: braces, ':_:', 'ARRAY::' or nothing")
     if any((ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in value):
         raise CommandError(f"a channel variable cannot hold the control characters of {value[:40]!r}")
     stripped = value.strip(" ")
@@ -84,16 +119,23 @@ def quoted_variable(value: str) -> str:
 
 
 def execute(uuid: str, application: str, argument: str, *, event_uuid: str) -> str:
-    """``sendmsg`` that runs one application after those before it (event-lock), without uuid_broadcast's lead."""
-    if not argument or any(ord(c) < 32 for c in argument):
+    """``sendmsg`` that runs one application after those before it (event-lock), without uuid_broadcast's lead.
+
+    Raises CommandError for an argument FreeSWITCH would not hand over as it is: with control characters, blanks at
+    its ends, a backslash, ``${`` (a variable, or an API command: ``${system(...)}``) or ``%[`` in front.
+    """
+    if not argument or argument != argument.strip(" ") or any(ord(c) < 32 or c == "\\" for c in argument):
         raise CommandError(f"an argument of {application} cannot hold {argument[:80]!r}")
-    return (
+    if "${" in argument or _SCOPE.match(argument):
+        raise CommandError(f"an argument of {application} that FreeSWITCH would expand: {argument[:80]!r}")
+    return checked_command(
         f"sendmsg {_checked(_UUID, uuid, 'uuid')}\n"
         f"call-command: execute\n"
         f"execute-app-name: {_checked(_NAME, application, 'application')}\n"
         f"execute-app-arg: {argument}\n"
         f"Event-UUID: {_checked(_UUID, event_uuid, 'uuid')}\n"
-        f"event-lock: true"
+        f"event-lock: true",
+        block=True,
     )
 
 
@@ -104,8 +146,10 @@ def audio_stream_start(uuid: str, url: str, *, rate_hz: int = 16000, metadata: M
     """
     if rate_hz not in (8000, 16000):
         raise CommandError(f"an audio stream of {rate_hz} Hz: 8000 and 16000 are taken")
-    # mod_audio_stream eats paired apostrophes and cuts at 8192 bytes; compact JSON in \u escapes passes whole.
-    text = json.dumps(dict(metadata or {}), separators=(",", ":")).replace("'", "\\u0027").replace(" ", "\\u0020")
+    # mod_audio_stream eats paired apostrophes, unescapes \" \\ \n \r \t and cuts at 8192 bytes; \u escapes pass whole.
+    text = json.dumps(dict(metadata or {}), separators=(",", ":"))
+    text = _JSON_ESCAPE.sub(lambda match: f"\\u{ord(_JSON_CODES[match[1]]):04x}", text)
+    text = text.replace("'", "\\u0027").replace(" ", "\\u0020")
     if len(text) > 4096:
         raise CommandError(f"metadata of {len(text)} bytes: 4096 are taken")
     head = f"uuid_audio_stream {_checked(_UUID, uuid, 'uuid')} start {_checked(_WS_URL, url, 'WebSocket URL')}"

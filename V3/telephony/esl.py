@@ -41,14 +41,16 @@ from V3.errors import (
     EslTimeout,
 )
 from V3.telephony.codec import EslDecoder, EslEvent, EslMessage
-from V3.telephony.commands import ok_or_raise
+from V3.telephony.commands import checked_command, ok_or_raise
 
 __all__ = ["DEFAULT_EVENTS", "EslClient", "EslSettings", "SafeInboundESL"]
 
 log = logging.getLogger(__name__)
 
 READ_BYTES = 65536
-OUTBOX_COMMANDS = 4096  # a full one refuses the command: EslNotConnected, nothing sent
+OUTBOX_COMMANDS = 4096  # to be sent or answered; one more is refused: EslNotConnected, nothing sent
+JOBS_FILTER = "filter Event-Name BACKGROUND_JOB"
+LINKS = ("events", "slow")
 DEFAULT_EVENTS = (
     "CHANNEL_CREATE",
     "CHANNEL_PROGRESS",
@@ -91,6 +93,13 @@ class EslSettings:
     backoff_max_s: float = 5.0
     events: tuple[str, ...] = DEFAULT_EVENTS
 
+    def __post_init__(self) -> None:
+        checked_command("event plain " + " ".join(self.events))
+        try:
+            checked_command(f"auth {self.password}")
+        except CommandError:  # its message quotes the password
+            raise CommandError("the event-socket password holds what no command can hold") from None
+
     def __repr__(self) -> str:
         return f"EslSettings({self.host}:{self.port})"  # never the password
 
@@ -105,9 +114,11 @@ class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no 
         self.down = gevent.event.Event()
         self.reason = "not connected yet"
         self.sock: Any = None
+        self._writer: Any = None
         self._reset()
 
     def _reset(self) -> None:
+        self.open = False  # its keeper sets it: let in and subscribed, commands of others are taken
         self.decoder = EslDecoder()
         self.bytes_read = 0
         self._commands_sent: deque[_Waiter] = deque()
@@ -117,73 +128,89 @@ class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no 
 
     def connect(self) -> None:
         """Connect and authenticate. Raises EslNotConnected, EslAuthError or EslTimeout, within the time-outs."""
+        self.drop("a new connection takes its place")
         self._reset()
         where = f"{self.host}:{self.port}"
         try:
             self.sock = gevent.socket.create_connection((self.host, self.port), timeout=self.timeout)
-        except OSError as exc:
+            self.sock.settimeout(None)
+            self.sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+        except (OSError, ValueError, OverflowError) as exc:  # ValueError: a host that is no name; Overflow: a port
             self.reason = f"no FreeSWITCH event socket at {where}: {exc}"
             raise EslNotConnected(self.reason) from exc
-        self.sock.settimeout(None)
-        self.sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
         self.connected = True
         self._receive_events_greenlet = gevent.spawn(self.receive_events)
         self._writer = gevent.spawn(self._write)
         try:
-            self._wait(self._greeting, f"the greeting of {where}")
+            self._wait(self._greeting, f"the greeting of {where}", timeout_s=self.timeout)
             self.authenticate()
         except EslError as exc:
             self.drop(str(exc))
             raise
 
     def authenticate(self) -> None:
-        reply = self.send(f"auth {self.password}").reply
+        reply = self.send(f"auth {self.password}", timeout_s=self.timeout).reply
         if not reply.startswith("+OK"):
             raise EslAuthError(f"FreeSWITCH refused the event-socket password: {reply}")
 
-    def send(self, data: str) -> EslMessage:
+    def send(self, data: str, *, timeout_s: float | None = None) -> EslMessage:
         """Send one command and wait for its reply. Raises EslTimeout, EslConnectionLost or EslNotConnected."""
         result = gevent.event.AsyncResult()
-        self.submit(data, result)
-        return self._wait(result, data.split("\n", 1)[0].split(" ", 1)[0])
+        self._queue(data, result)
+        what = data.split("\n", 1)[0].split(" ", 1)[0]  # never more: auth is followed by the password
+        return self._wait(result, what, timeout_s=timeout_s or self._settings.reply_timeout_s)
 
     def submit(self, data: str, waiter: _Waiter) -> None:
         """Queue one command; its reply, or why there is none, goes to ``waiter``. Never blocks."""
+        if self.open:
+            self._queue(data, waiter)
+        else:
+            waiter.set_exception(EslNotConnected(f"not sent, FreeSWITCH is not connected: {self.reason}"))
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a caller still waits for the reply to a command that is out."""
+        return any(not getattr(waiter, "abandoned", True) for waiter in self._commands_sent)
+
+    def _queue(self, data: str, waiter: _Waiter) -> None:
+        try:
+            line = (data + "\n\n").encode()
+        except UnicodeEncodeError:  # in the writer it would end the writer
+            waiter.set_exception(CommandError("not sent: a command that is not Unicode text"))
+            return
         if not self.connected:
             waiter.set_exception(EslNotConnected(f"not sent, FreeSWITCH is not connected: {self.reason}"))
-            return
-        try:
-            self._outbox.put_nowait((data, waiter))
-        except gevent.queue.Full:
-            waiter.set_exception(EslNotConnected(f"not sent: {OUTBOX_COMMANDS} commands wait to be sent"))
+        elif self._outbox.qsize() + len(self._commands_sent) >= OUTBOX_COMMANDS:
+            waiter.set_exception(EslNotConnected(f"not sent: {OUTBOX_COMMANDS} commands wait for their replies"))
+        else:
+            self._outbox.put_nowait((line, waiter))
 
     def receive_events(self) -> None:
         """Read until the peer closes. Malformed bytes are recorded by the decoder and do not end the reading."""
-        why = "FreeSWITCH closed the connection"
-        while self.connected:
-            try:
-                data = self.sock.recv(READ_BYTES)
-            except OSError as exc:
-                why = f"reading failed: {exc}"
-                break
-            if not data:
-                break
-            self.bytes_read += len(data)
-            for message in self.decoder.feed(data):
-                self._handle(message)
-        self.decoder.eof()
-        self.drop(why)
+        sock, decoder, why = self.sock, self.decoder, "FreeSWITCH closed the connection"
+        try:
+            while self.connected and self.sock is sock and (data := sock.recv(READ_BYTES)):
+                self.bytes_read += len(data)
+                for message in decoder.feed(data):
+                    self._handle(message)
+        except OSError as exc:
+            why = f"reading failed: {exc}"
+        finally:  # also when a handler failed: a connection that nobody reads is no connection
+            decoder.eof()
+            if self.sock is sock:
+                self.drop(why)
 
     def drop(self, reason: str) -> None:
         """End the connection now and fail whatever waits on it. From any greenlet, any number of times."""
         if not self.connected:
             return
-        self.connected = False
+        self.connected = self.open = False
         self.reason = reason
         with contextlib.suppress(OSError):
             self.sock.shutdown(gevent.socket.SHUT_RDWR)
         self.sock.close()
-        self._greeting.set_exception(EslNotConnected(reason))
+        if not self._greeting.ready():  # a refusal that came before the end says more
+            self._greeting.set_exception(EslNotConnected(reason))
         sent, self._commands_sent = self._commands_sent, deque()
         for waiter in sent:
             waiter.set_exception(EslConnectionLost(f"the connection ended before the reply: {reason}"))
@@ -201,17 +228,23 @@ class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no 
                 self.send("exit")
         self.drop("closed by us")
 
+    def finish(self, timeout_s: float) -> None:
+        """After ``drop``: wait until both greenlets are gone."""
+        gevent.joinall([g for g in (self._receive_events_greenlet, self._writer) if g is not None], timeout=timeout_s)
+
     def _write(self) -> None:
+        sock, outbox = self.sock, self._outbox
         while True:
-            data, waiter = self._outbox.get()
+            line, waiter = outbox.get()
             if getattr(waiter, "abandoned", False):
                 continue  # its caller has given up: it must not be carried out later
             self._commands_sent.append(waiter)
             try:
                 with gevent.Timeout(self._settings.reply_timeout_s):
-                    self.sock.sendall((data + "\n\n").encode())
+                    sock.sendall(line)
             except (OSError, gevent.Timeout) as exc:
-                self.drop(f"sending failed: {exc}")  # part of it may be out: the stream cannot be used further
+                if self.sock is sock:
+                    self.drop(f"sending failed: {exc}")  # part of it may be out: the stream cannot be used further
                 return
 
     def _handle(self, message: EslMessage) -> None:
@@ -230,11 +263,11 @@ class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no 
             self._greeting.set_exception(EslAuthError("FreeSWITCH's access list refuses this address"))
         # text/disconnect-notice: the end of file follows; log/data and others: not asked for
 
-    def _wait(self, result: Any, what: str) -> EslMessage:
+    def _wait(self, result: Any, what: str, *, timeout_s: float) -> EslMessage:
         try:
-            message: EslMessage = result.get(timeout=self._settings.reply_timeout_s)
+            message: EslMessage = result.get(timeout=timeout_s)
         except gevent.Timeout as exc:
-            raise EslTimeout(f"no answer to {what} within {self._settings.reply_timeout_s:g} s") from exc
+            raise EslTimeout(f"no answer to {what} within {timeout_s:g} s") from exc
         return message
 
 
@@ -279,7 +312,8 @@ class EslClient:
         self._filters: list[str] = []
         self._links: dict[str, SafeInboundESL] = {}
         self._up: dict[str, bool] = {}
-        self._hub: Any = None  # gevent's, of the thread
+        self._hub: Any = None  # gevent's, of the thread; only under the lock, for it is destroyed at the end
+        self._hub_lock = threading.Lock()
         self._stopping: Any = None  # a gevent event, made in the thread
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
@@ -297,16 +331,12 @@ class EslClient:
             raise EslError("this client is connected already")
         self._loop = asyncio.get_running_loop()
         self._first = self._loop.create_future()
-        self._links = {
-            "events": SafeInboundESL(self.settings, deliver=self._deliver),
-            "slow": SafeInboundESL(self.settings, deliver=lambda _event: None),
-        }
-        self._up = dict.fromkeys(self._links, False)
-        self._thread = threading.Thread(target=self._run, name="esl", daemon=True)
+        self._up = dict.fromkeys(LINKS, False)
         self._started.clear()
+        self._thread = threading.Thread(target=self._run, name="esl", daemon=True)
         self._thread.start()
-        await asyncio.to_thread(self._started.wait)
         try:
+            await asyncio.to_thread(self._started.wait)
             async with asyncio.timeout(3 * self.settings.connect_timeout_s + self.settings.reply_timeout_s):
                 await self._first
         except BaseException as exc:
@@ -321,6 +351,7 @@ class EslClient:
         if thread is None:
             return
         self._ready.clear()
+        await asyncio.to_thread(self._started.wait)
         self._in_thread(self._stopping.set)
         await asyncio.to_thread(thread.join, 5.0)
         if thread.is_alive():
@@ -344,22 +375,21 @@ class EslClient:
 
     async def api(self, command: str, *, timeout_s: float | None = None, slow: bool = False) -> str:
         """Run ``api command`` and return its body. ``slow``: on the second connection, events are not held back."""
-        return (await self._roundtrip(f"api {_one_line(command)}", timeout_s=timeout_s, slow=slow)).reply
+        return (await self._roundtrip(checked_command(f"api {command}"), timeout_s=timeout_s, slow=slow)).reply
 
     async def message(self, text: str, *, timeout_s: float | None = None) -> str:
         """Send a ``sendmsg`` block (see commands.execute) and return its Reply-Text. Raises EslCommandFailed."""
-        if "\n\n" in text or "\r" in text:
-            raise CommandError("a message cannot hold an empty line")
-        return ok_or_raise("sendmsg", (await self._roundtrip(text, timeout_s=timeout_s)).reply)
+        reply = (await self._roundtrip(checked_command(text, block=True), timeout_s=timeout_s)).reply
+        return ok_or_raise("sendmsg", reply)
 
     async def bgapi(self, command: str, *, timeout_s: float) -> str:
         """Run ``bgapi command`` and return what its BACKGROUND_JOB brings within ``timeout_s``."""
+        text = checked_command(f"bgapi {command}")
         job = str(uuids.uuid4())
         result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._jobs[job] = result
         try:
-            text = f"bgapi {_one_line(command)}\nJob-UUID: {job}"
-            ok_or_raise("bgapi", (await self._roundtrip(text, timeout_s=None)).reply)
+            ok_or_raise("bgapi", (await self._roundtrip(f"{text}\nJob-UUID: {job}", timeout_s=None)).reply)
             async with asyncio.timeout(timeout_s):
                 return await result
         except TimeoutError as exc:
@@ -374,22 +404,28 @@ class EslClient:
         self._mailboxes[uuid] = handler
 
         def unsubscribe() -> None:
-            self._mailboxes.pop(uuid, None)
+            if self._mailboxes.get(uuid) is handler:  # not one that came after it
+                del self._mailboxes[uuid]
 
         return unsubscribe
 
     async def filter(self, header: str, value: str) -> None:
-        """Let only events pass whose ``header`` is ``value`` (FreeSWITCH's ``filter``); kept over reconnects."""
-        line = f"filter {_one_line(header)} {_one_line(value)}"
-        ok_or_raise("filter", (await self._roundtrip(line, timeout_s=None)).reply)
-        self._filters.append(line)
+        """Let only events pass whose ``header`` is ``value``, or that of another ``filter``; kept over reconnects.
+
+        The results of ``bgapi`` pass always: FreeSWITCH would hold them back too.
+        """
+        for line in (checked_command(f"filter {header} {value}"), JOBS_FILTER):
+            if line not in self._filters:
+                ok_or_raise("filter", (await self._roundtrip(line, timeout_s=None)).reply)
+                self._filters.append(line)
 
     async def _roundtrip(self, text: str, *, timeout_s: float | None, slow: bool = False) -> EslMessage:
         if self._thread is None or self._loop is None:
             raise EslNotConnected("not sent: this client is not connected")
         link = self._links["slow" if slow else "events"]
         reply = _Reply(self._loop)
-        self._in_thread(link.submit, text, reply)
+        if not self._in_thread(link.submit, text, reply):
+            raise EslNotConnected("not sent: this client is being closed")
         wait_s = timeout_s or self.settings.reply_timeout_s
         try:
             async with asyncio.timeout(wait_s):
@@ -403,16 +439,28 @@ class EslClient:
     # In the gevent thread.
 
     def _run(self) -> None:
-        self._hub = gevent.get_hub()
+        hub = gevent.get_hub()
         self._stopping = gevent.event.Event()
+        self._links = {
+            "events": SafeInboundESL(self.settings, deliver=self._deliver),
+            "slow": SafeInboundESL(self.settings, deliver=lambda _event: None),
+        }
+        with self._hub_lock:
+            self._hub = hub
         self._started.set()
         keepers = [gevent.spawn(self._keep, name) for name in self._links]
         self._stopping.wait()
         for link in self._links.values():
             link.stop()
-        gevent.joinall(keepers, timeout=2.0)
+        gevent.joinall(keepers, timeout=1.0)
         gevent.killall(keepers, timeout=1.0)
-        self._hub.destroy(destroy_loop=True)
+        for link in self._links.values():
+            link.drop("closed by us")  # one whose keeper was just connecting
+            link.finish(timeout_s=1.0)
+        with self._hub_lock:
+            self._hub = None
+        gevent.sleep(0)  # commands already handed over learn that nothing is connected
+        hub.destroy(destroy_loop=True)
 
     def _keep(self, name: str) -> None:
         """Keep one connection up: connect, subscribe, watch; again with back-off when it is lost."""
@@ -422,6 +470,7 @@ class EslClient:
                 link.connect()
                 if name == "events":
                     self._subscribe(link)
+                link.open = link.connected
             except EslError as exc:
                 link.drop(str(exc))
                 self._announce(name, exc)
@@ -442,6 +491,8 @@ class EslClient:
     def _watch(self, link: SafeInboundESL) -> None:
         """Wait until the connection ends; end it when it is silent and does not answer."""
         while not link.down.wait(self.settings.keepalive_s):
+            if link.awaited:
+                continue  # FreeSWITCH is silent while it carries out a slow command, whose caller has a time-out
             before = link.bytes_read
             try:
                 link.send("api uuid_exists keepalive")
@@ -459,11 +510,16 @@ class EslClient:
 
     # On the event loop.
 
-    def _in_thread(self, function: Callable[..., object], *args: object) -> None:
-        with contextlib.suppress(AttributeError):  # the hub is gone: the thread has ended
+    def _in_thread(self, function: Callable[..., object], *args: object) -> bool:
+        with self._hub_lock:
+            if self._hub is None:
+                return False
             self._hub.loop.run_callback_threadsafe(function, *args)
+            return True
 
     def _link_changed(self, name: str, error: EslError | None) -> None:
+        if self._thread is None:
+            return  # said before close(), heard after it
         self._up[name] = error is None
         first = self._first
         if error is not None:
@@ -486,7 +542,7 @@ class EslClient:
 
     def _tell(self, *, up: bool) -> None:
         for callback in list(self.on_connection):
-            callback(up)
+            _guarded(callback, up)
 
     def _dispatch(self, event: EslEvent) -> None:
         if event.name == "BACKGROUND_JOB":
@@ -495,7 +551,7 @@ class EslClient:
                 job.set_result(event.text)
         for handler in (self._mailboxes.get(event.uuid), *self.on_event):
             if handler is not None:
-                handler(event)
+                _guarded(handler, event)
 
     def _fail_jobs(self, why: str) -> None:
         for job in self._jobs.values():
@@ -503,12 +559,14 @@ class EslClient:
                 job.set_exception(EslConnectionLost(f"the connection ended before the result: {why}"))
 
 
+def _guarded(callback: Callable[[Any], None], value: object) -> None:
+    """Root of a callback: its fault is logged and does not hide ``value`` from the others."""
+    try:
+        callback(value)
+    except Exception:
+        log.exception("an ESL callback failed")
+
+
 def _post(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         loop.call_soon_threadsafe(function, *args)
-
-
-def _one_line(text: str) -> str:
-    if any(c in text for c in "\n\r\0"):
-        raise CommandError(f"a command cannot hold a line break: {text[:80]!r}")
-    return text
