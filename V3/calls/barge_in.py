@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from V3.calls.words import Phrases, fold_words
-from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, Word
+from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 
 __all__ = ["BargeIn", "BargeInDetector", "BargeInRules"]
 
@@ -50,6 +50,7 @@ class BargeInDetector:
     def __init__(self, rules: BargeInRules, *, prompt_start_ms: int) -> None:
         self._rules = rules
         self._prompt_start_ms = prompt_start_ms
+        self._speech_start_ms: int | None = None
         self._done = False
 
     def feed(self, event: Event) -> BargeIn | None:
@@ -57,7 +58,9 @@ class BargeInDetector:
         if self._done:
             return None
         decision: BargeIn | None = None
-        if isinstance(event, SpeechContinues):
+        if isinstance(event, SpeechStarted):
+            self._speech_start_ms = max(event.start_ms, self._prompt_start_ms)
+        elif isinstance(event, SpeechContinues):
             decision = self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
         elif isinstance(event, SpeechEnded):
             decision = self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)
@@ -78,10 +81,11 @@ class BargeInDetector:
         folded = [(part, word.stable) for word in said for part in fold_words(word.text)]
         parts = [part for part, _ in folded]
         text = " ".join(word.text for word in said)
+        start_ms = self._speech_start_ms if self._speech_start_ms is not None else max(0, self._prompt_start_ms)
         stop, _ = self._rules.stop_words.longest(parts)
         if stop:
-            return BargeIn(f"stop word: {stop}", text, said[0].start_ms, at_ms)
+            return BargeIn(f"stop word: {stop}", text, start_ms, at_ms)
         kept = self._rules.backchannels.kept(parts)
         if len(kept) >= self._rules.words and any(folded[index][1] for index in kept):
-            return BargeIn(f"{len(kept)} words that are no backchannel", text, said[0].start_ms, at_ms)
+            return BargeIn(f"{len(kept)} words that are no backchannel", text, start_ms, at_ms)
         return None

@@ -18,7 +18,7 @@ from pathlib import Path
 from V3.calls.answer import AnswerLabel
 from V3.calls.barge_in import BargeIn, BargeInDetector, BargeInRules
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, VerdictReport
-from V3.calls.scenario import HangUp, Listen, Play, Scenario, ScenarioRunner, parse_scenario
+from V3.calls.scenario import HangUp, Listen, Play, Scenario, ScenarioRunner
 from V3.calls.words import Phrases
 from V3.clock import Clock
 from V3.config import RobotConfig, config_dir
@@ -35,6 +35,7 @@ from V3.errors import (
 from V3.events import AnswerClassified, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.journal import Journal
+from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.telephony.codec import EslEvent
 from V3.telephony.commands import checked_number, dial_string, kill
@@ -79,7 +80,7 @@ class RobotFreeSwitchV3:
         self._esl = esl
         self._server = server
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
-        self._scenario = scenario or _load_scenario(config.call.scenario)
+        self._scenario = scenario or load_scenario(config.call.scenario)
         self._journal = journal
         self._clock = clock or Clock()
         self._on_update = on_update
@@ -383,7 +384,8 @@ class RobotFreeSwitchV3:
             call.report.errors.append(f"the hang-up was not confirmed ({exc}); done when FreeSWITCH is back")
             return
         call.report.hangup_cause, call.report.sip_status = hangup.cause, hangup.sip_status
-        call.report.hung_up_by = "robot" if hangup.by_us else "callee"
+        if line.answered_ms is not None:
+            call.report.hung_up_by = "robot" if hangup.by_us else "callee"
         call.mark("hangup")
 
     async def _last_words(self, call: ActiveCall) -> None:
@@ -433,11 +435,3 @@ class RobotFreeSwitchV3:
                 log.warning("channel %s: %s", call_id, exc)
             else:
                 self.orphans.discard(call_id)
-
-
-def _load_scenario(name: str) -> Scenario:
-    path = Path(name) if Path(name).is_absolute() else config_dir() / "scenarios" / name
-    try:
-        return parse_scenario(path.read_text(encoding="utf-8"), source=str(path))
-    except OSError as exc:
-        raise VoicebotError(f"the scenario {path} cannot be read: {exc}") from exc
