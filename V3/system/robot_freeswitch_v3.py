@@ -51,6 +51,7 @@ QUIET_WAIT_S = 4.0  # how long the robot waits for the callee to finish before i
 UTTERANCE_MAX_S = 20.0  # how long it listens to one answer
 FINAL_WAIT_S = 1.5  # the words of an utterance come this long after its end at the latest
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
+HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
 
 
@@ -331,8 +332,17 @@ class RobotFreeSwitchV3:
         elif isinstance(event, StreamFailed):
             call.report.errors.append(f"{event.error}: {event.message}")
         elif isinstance(event, StreamClosed):
+            await self._ended_soon(call)
             await self._restart_audio(call, f"closed ({event.code} {event.reason})")
         return event
+
+    async def _ended_soon(self, call: ActiveCall) -> None:
+        """A hang-up closes the stream before its event comes. Raises CallEnded when that is what happened."""
+        assert call.line is not None
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(HANGUP_EVENT_S):
+                await asyncio.shield(call.line.ended)
+        call.line.check()
 
     def _channel_event(self, call: ActiveCall, event: EslEvent) -> None:
         """What else FreeSWITCH tells of the channel."""
