@@ -41,6 +41,7 @@ class ActiveCall:
         self.speaking = False
         self.finals: deque[Final] = deque(maxlen=64)
         self.stream_open = False
+        self.stream_error = ""  # what FreeSWITCH said of a stream that did not come about
         self.began_ms = clock.now_ms()
         self._on_update = on_update
         self._mailbox: deque[Event] = deque()

@@ -197,6 +197,8 @@ class RobotFreeSwitchV3:
     async def _first_frame(self, call: ActiveCall) -> None:
         deadline_ms = call.now_ms + 1000 * self._config.call.stream_timeout_s
         while not call.stream_open:
+            if call.stream_error:
+                raise StreamError(f"FreeSWITCH could not connect the audio stream: {call.stream_error}")
             left_s = (deadline_ms - call.now_ms) / 1000
             if left_s <= 0:
                 raise StreamError(f"no audio within {self._config.call.stream_timeout_s:g} s of the start")
@@ -210,7 +212,7 @@ class RobotFreeSwitchV3:
         log.warning("call %s: the audio stream is started once more: %s", call.call_id, why)
         call.report.stream_restarts += 1
         call.report.errors.append(f"audio stream restarted: {why}")
-        call.stream_open = False
+        call.stream_open, call.stream_error = False, ""
         try:
             await call.line.restart_audio(self._audio_url(call.call_id), {"call_id": call.call_id})
             await self._first_frame(call)
@@ -349,7 +351,8 @@ class RobotFreeSwitchV3:
         if event.name == "DTMF" and len(call.report.digits) < 256:
             call.report.digits += event["DTMF-Digit"][:1]
         elif event.name == "mod_audio_stream::error":
-            call.report.errors.append(f"mod_audio_stream: {event.text.strip()[:300]}")
+            call.stream_error = event.text.strip()[:300]
+            call.wake()
         elif event.name == "mod_audio_stream::json" and self._server is None:
             try:
                 call.post(from_json(event.text))

@@ -11,7 +11,7 @@ import pytest
 from esl_peer import GREETING, Connection, Peer, answer, event, eventually, in_greenlets, open_files, reply
 
 from V3.errors import CommandError, EslAuthError, EslConnectionLost, EslError, EslNotConnected, EslTimeout
-from V3.telephony import esl as esl_module
+from V3.telephony import esl_link as esl_module
 from V3.telephony.codec import EslEvent, EslMessage, encode_message
 from V3.telephony.esl import EslSettings, SafeInboundESL
 

@@ -21,7 +21,7 @@ from V3.errors import (
     EslError,
     EslNotConnected,
 )
-from V3.telephony import esl as esl_module
+from V3.telephony import esl_link as esl_module
 from V3.telephony.esl import EslClient, EslSettings
 
 

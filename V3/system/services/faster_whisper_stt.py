@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, Self
 from V3.asr.batcher import Batcher
 from V3.asr.loading import SHIPPED_MODEL
 from V3.asr.model import Recognizer, RecognizerInfo
+from V3.asr.online import StreamingSession
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio, as_audio, quietest_sample
 from V3.errors import RecognitionTimeout
@@ -26,7 +27,8 @@ from V3.system.services.audio_files import read_audio
 
 __all__ = ["SHIPPED_MODEL", "FasterWhisperSTT", "SttOptions"]
 
-_MAX_PIECE_S: Final = {"full": 28.0, "auto": 10.0}  # a model for short windows hears less the longer they are
+_FULL_PIECE_S: Final = 28.0  # under Whisper's 30
+_SHORT_PIECE_S: Final = 10.0  # a model trained for short windows hears less in longer ones, or in several utterances
 _CPU_BATCH, _GPU_BATCH = 4, 16
 
 
@@ -101,7 +103,8 @@ class FasterWhisperSTT:
     def transcribe(self, buffer: Any) -> Transcript:
         """The text of float32 samples in [-1, 1] or L16 bytes, 16 kHz, of any length. Blocks; thread-safe.
 
-        Goes before all streaming decodes. Longer audio than one window holds is cut at its quietest spots.
+        Goes before all streaming decodes. Audio longer than a window is cut: at its quietest spots for a model that
+        hears 30 s, into utterances for one with short windows.
         Raises AudioError, RecognitionTimeout, RecognizerOverloaded or another RecognitionError.
         """
         audio = as_audio(buffer)
@@ -165,7 +168,6 @@ class FasterWhisperSTT:
         )
 
     def _submit(self, call_id: str, audio: Audio) -> list[Future[Transcript]]:
-        most = int(_MAX_PIECE_S[self.info.audio_context] * RATE_HZ)
         return [
             self._batcher.submit(
                 DecodeRequest(
@@ -177,12 +179,30 @@ class FasterWhisperSTT:
                     prompt=self.options.prompt,
                 )
             )
-            for start, piece in _pieces(audio, most)
+            for start, piece in self._pieces(audio)
         ]
 
+    def _pieces(self, audio: Audio) -> Iterator[tuple[int, Audio]]:
+        """(first sample, samples) of what is decoded at once."""
+        if self.info.audio_context == "auto" and audio.size > _SHORT_PIECE_S * RATE_HZ:
+            return _utterances(audio)
+        return _windows(audio)
 
-def _pieces(audio: Audio, most: int) -> Iterator[tuple[int, Audio]]:
-    """(first sample, samples) of at most ``most`` samples, cut at the quietest spot of each one's second half."""
+
+def _utterances(audio: Audio) -> Iterator[tuple[int, Audio]]:
+    """What somebody says, as a streaming session would cut it."""
+    session = StreamingSession("pieces", partials=False, max_window_s=_SHORT_PIECE_S)
+    for start in range(0, audio.size, RATE_HZ):
+        session.push(audio[start : start + RATE_HZ])
+        if start + RATE_HZ >= audio.size:
+            session.flush()
+        while (request := session.next_request()) is not None:
+            yield request.start_ms * SAMPLES_PER_MS, request.audio
+
+
+def _windows(audio: Audio) -> Iterator[tuple[int, Audio]]:
+    """All of it, in windows that end at the quietest spot of their second half."""
+    most = int(_FULL_PIECE_S * RATE_HZ)
     start = 0
     while audio.size - start > most:
         middle = start + most // 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-from V3.asr.online import RecognizerASR
+from V3.asr.processor import RecognizerASR
 from V3.asr.transcript import Decoder, Transcript
 from V3.audio.pcm import RATE_HZ, Audio, as_frame
 from V3.errors import ModelNotFound
@@ -58,7 +58,8 @@ class WhisperOnlineStream:
         if self._waiting < _CHUNK_SAMPLES:
             return "", False
         self._waiting = 0
-        return self._note(self._processor.process_iter()), True
+        text = self._note(self._processor.process_iter())
+        return text, bool(text)
 
     def finish(self) -> Transcript:
         self._note(self._processor.finish())

@@ -1,0 +1,186 @@
+"""Which words of a growing hypothesis are sure, and which words cannot be meant.
+
+:class:`LocalAgreement` is LocalAgreement-2 (Machacek, Dabre, Bojar: "Turning Whisper into Real-Time Transcription
+System", 2023; after Liu, Spanakis, Niehues 2020): a word is committed once two hypotheses in a row agree on it and on
+all words before it. Three things differ from the published code, each for a fault seen in it:
+
+* what of a new hypothesis is already committed is found by aligning its beginning with the committed words (least
+  edit distance over characters), not by removing equal n-grams: "oui oui" and "zéro zéro six" keep their repeats, and
+  a committed word that the model now hears otherwise is neither doubled nor lost;
+* words are compared without case and punctuation, so that "bonjour" and "Bonjour," agree;
+* :meth:`LocalAgreement.trim` forgets committed words whose audio is gone, so memory is bounded.
+
+Committed text is append-only whatever is inserted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from V3.events import Word
+
+__all__ = ["LocalAgreement", "cut_loops", "join_words", "word_key", "words_before"]
+
+_NOT_SPOKEN = re.compile(r"[^\w']+")
+
+_MAX_WORDS_PER_S = 22.0  # faster than any speaker
+_LOOP_REPEATS = 3
+_LOOP_NGRAM_WORDS = 8
+_LOOP_WORD_MS = 90  # a repeated word spoken faster than this was not spoken
+
+
+def word_key(text: str) -> str:
+    """What of a word is compared: lower case, letters, digits and apostrophes."""
+    return _NOT_SPOKEN.sub("", text.casefold().replace("\u2019", "'"))
+
+
+def join_words(words: Sequence[Word]) -> str:
+    """The text of words, one space between them."""
+    return " ".join(word.text for word in words)
+
+
+def words_before(words: Sequence[Word], end_ms: int) -> list[Word]:
+    """The words of which more than half was spoken before ``end_ms``."""
+    return [word for word in words if (word.start_ms + word.end_ms) / 2 < end_ms]
+
+
+class LocalAgreement:
+    """Commits what two successive hypotheses agree on.
+
+    A hypothesis is all words the model hears in the window of audio that begins after what was trimmed. Words must
+    be in order; their times decide only between alignments that fit equally well.
+    """
+
+    def __init__(self) -> None:
+        self._committed: list[Word] = []
+        self._unconfirmed: list[Word] = []
+
+    @property
+    def committed(self) -> tuple[Word, ...]:
+        """Words that will not change, from the last trim on; all ``stable``."""
+        return tuple(self._committed)
+
+    @property
+    def unconfirmed(self) -> tuple[Word, ...]:
+        """The rest of the newest hypothesis; none ``stable``."""
+        return tuple(self._unconfirmed)
+
+    def insert(self, words: Sequence[Word]) -> tuple[Word, ...]:
+        """Take the next hypothesis; the words it commits, as it spells them."""
+        rest = self._beyond_committed(words)
+        agreed = _agreement(self._unconfirmed, rest)
+        return self._commit(rest[:agreed], rest[agreed:])
+
+    def flush(self, words: Sequence[Word] | None = None) -> tuple[Word, ...]:
+        """The audio has ended: commit the last hypothesis ``words``, or what is unconfirmed when there is none."""
+        rest = list(self._unconfirmed) if words is None else self._beyond_committed(words)
+        return self._commit(rest, [])
+
+    def trim(self, before_ms: int) -> tuple[Word, ...]:
+        """The window now begins at ``before_ms``: forget and return the committed words that ended by then."""
+        count = next((i for i, word in enumerate(self._committed) if word.end_ms > before_ms), len(self._committed))
+        gone, self._committed = self._committed[:count], self._committed[count:]
+        return tuple(gone)
+
+    def limit(self, end_ms: int) -> None:
+        """The window now ends at ``end_ms``: unconfirmed words spoken after that belong to another one."""
+        self._unconfirmed = words_before(self._unconfirmed, end_ms)
+
+    def _commit(self, words: Sequence[Word], rest: Sequence[Word]) -> tuple[Word, ...]:
+        newly = [replace(word, stable=True) for word in words]
+        self._committed += newly
+        self._unconfirmed = [replace(word, stable=False) for word in rest]
+        return tuple(newly)
+
+    def _beyond_committed(self, words: Sequence[Word]) -> list[Word]:
+        return list(words[_aligned_prefix(self._committed, words) :])
+
+
+def _agreement(old: Sequence[Word], new: Sequence[Word]) -> int:
+    count = 0
+    for before, now in zip(old, new, strict=False):
+        if word_key(before.text) != word_key(now.text):
+            break
+        count += 1
+    return count
+
+
+def _aligned_prefix(committed: Sequence[Word], words: Sequence[Word]) -> int:
+    """How many of ``words`` say what is committed: least edit distance, then nearest in time, then fewest."""
+    common = _agreement(committed, words)
+    said = "".join(word_key(word.text) for word in committed[common:])
+    if not said:
+        return common  # the usual case: what was committed is heard again
+    # an equal beginning never costs: only prefixes at least that long can be best
+    distances = _prefix_distances(said, [word_key(word.text) for word in words[common:]])
+    end_ms = committed[-1].end_ms
+
+    def cost(beyond: int) -> tuple[int, int, int]:
+        count = common + beyond
+        reached_ms = words[count - 1].end_ms if count else words[0].start_ms if words else end_ms
+        return distances[beyond], abs(reached_ms - end_ms), beyond
+
+    return common + min(range(len(distances)), key=cost)
+
+
+def _prefix_distances(said: str, keys: Sequence[str]) -> list[int]:
+    """Edit distance between ``said`` and the characters of ``keys[:j]``, for j = 0, 1, ... len(keys).
+
+    Levenshtein's rows, one per character of the keys. Past twice the length of ``said`` no prefix can be best.
+    """
+    row = list(range(len(said) + 1))
+    distances = [row[-1]]
+    taken = 0
+    for key in keys:
+        taken += len(key)
+        if taken > 2 * len(said) + 1:
+            break
+        for letter in key:
+            row = _next_row(row, said, letter)
+        distances.append(row[-1])
+    return distances
+
+
+def _next_row(row: list[int], said: str, letter: str) -> list[int]:
+    following = [row[0] + 1]
+    for column, other in enumerate(said):
+        following.append(min(row[column] + (letter != other), row[column + 1] + 1, following[column] + 1))
+    return following
+
+
+def cut_loops(words: Sequence[Word], *, duration_ms: int) -> tuple[Word, ...]:
+    """The words without what a decoder that loops has added.
+
+    An n-gram that comes three times or more in a row is kept once when its repeats would have been spoken faster
+    than 90 ms a word; three "oui" in a second stay. Beyond 22 words per second of audio the rest is dropped.
+    """
+    most = max(2, int(_MAX_WORDS_PER_S * duration_ms / 1000))
+    kept: list[Word] = []
+    index = 0
+    while index < len(words):
+        size, repeats = _loop_at(words, index)
+        kept += words[index : index + size]
+        index += size * repeats
+    return tuple(kept[:most])
+
+
+def _loop_at(words: Sequence[Word], index: int) -> tuple[int, int]:
+    """The n-gram (its size, its repeats) that loops at ``index``; (1, 1) when none does."""
+    for size in range(1, _LOOP_NGRAM_WORDS + 1):
+        repeats = _repeats(words, index, size)
+        last = index + size * repeats - 1
+        if repeats < _LOOP_REPEATS:
+            continue
+        if words[last].end_ms - words[index].start_ms < _LOOP_WORD_MS * size * repeats:
+            return size, repeats
+    return 1, 1
+
+
+def _repeats(words: Sequence[Word], index: int, size: int) -> int:
+    gram = [word_key(word.text) for word in words[index : index + size]]
+    count = 1
+    while [word_key(word.text) for word in words[index + count * size : index + (count + 1) * size]] == gram:
+        count += 1
+    return count if len(gram) == size else 1

@@ -1,0 +1,79 @@
+"""What is asked of a recogniser and what it answers: plain values without a model, so that cores can speak of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from V3.audio.pcm import SAMPLES_PER_MS, Audio
+from V3.events import Word
+
+__all__ = ["EMPTY_TRANSCRIPT", "MAX_REQUEST_S", "DecodeKind", "DecodeRequest", "Decoder", "Transcript"]
+
+MAX_REQUEST_S = 30
+"""Whisper's window: longer audio must be cut before it is asked about."""
+
+
+class DecodeKind(IntEnum):
+    """Why a decode is asked for; the smaller goes first."""
+
+    ANSWER = 0
+    FINAL = 1
+    PARTIAL = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodeRequest:
+    """One piece of audio to be heard: 16 kHz float32, at most 30 s.
+
+    ``start_ms`` is when the audio begins in its stream and is added to the times of its words. ``prompt`` is text
+    that came before, or words to expect. Two requests are equal only when they are the same object.
+    """
+
+    call_id: str
+    kind: DecodeKind
+    audio: Audio
+    start_ms: int = 0
+    language: str = "fr"
+    prompt: str = ""
+    word_times: bool = True
+
+    @property
+    def duration_ms(self) -> int:
+        return self.audio.size // SAMPLES_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was heard. ``str()`` gives the text.
+
+    ``words`` are empty when word times were not asked for. ``avg_logprob`` is per token (0.0 for no text);
+    ``no_speech_prob`` is Whisper's own guess that nobody speaks.
+    """
+
+    text: str
+    words: tuple[Word, ...] = ()
+    duration_s: float = 0.0
+    language: str = "fr"
+    avg_logprob: float = 0.0
+    no_speech_prob: float = 0.0
+
+    def __str__(self) -> str:
+        return self.text
+
+
+EMPTY_TRANSCRIPT = Transcript("")
+
+
+class Decoder(Protocol):
+    """What hears: :class:`V3.asr.model.Recognizer`, or a script in a test."""
+
+    def bucket(self, request: DecodeRequest) -> Hashable:
+        """Requests with equal buckets may share a batch. Raises AudioError for audio that cannot be heard."""
+        ...
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
+        """A transcript for each, in their order."""
+        ...

@@ -1,0 +1,203 @@
+"""The shipped model: what it hears, in batches, with times; and every way in which loading fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import pytest
+from audio_samples import TEXTS, noise, silence, speech
+
+from V3.asr import loading, model
+from V3.asr.model import DecodeKind, DecodeRequest, Recognizer
+from V3.audio.pcm import Audio
+from V3.errors import (
+    AudioError,
+    ConfigError,
+    DeviceUnavailable,
+    ModelError,
+    ModelNotFound,
+    ModelSelfTestFailed,
+)
+
+SHIPPED = Path(loading.__file__).resolve().parent.parent / "models" / "telephone-fr"
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.load(device="cpu")
+
+
+def request(audio: Audio, **fields: object) -> DecodeRequest:
+    return DecodeRequest("c", DecodeKind.FINAL, audio, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS.keys() - {"pas_joignable"}))
+def test_what_is_said_is_heard(recognizer: Recognizer, name: str) -> None:
+    transcript = recognizer.decode([request(speech(name))])[0]
+    assert str(transcript) == TEXTS[name]
+    assert " ".join(word.text for word in transcript.words) == TEXTS[name]
+    assert transcript.duration_s == pytest.approx(speech(name).size / 16_000, abs=0.001)
+    assert transcript.avg_logprob < 0.0
+    assert transcript.no_speech_prob < 0.1
+
+
+def test_word_times_rise_and_lie_in_the_stream(recognizer: Recognizer) -> None:
+    audio = np.concatenate([silence(0.5), speech("au_travail"), silence(0.5)])
+    words = recognizer.decode([request(audio, start_ms=60_000)])[0].words
+    assert [word.text for word in words][:3] == ["Je", "suis", "au"]
+    starts = [word.start_ms for word in words]
+    assert starts == sorted(starts)
+    assert all(word.start_ms <= word.end_ms for word in words)
+    assert starts[0] >= 60_000
+    assert words[-1].end_ms <= 60_000 + audio.size // 16
+    assert abs(words[-1].end_ms - 62_600) < 400
+    assert all(0.0 < word.confidence <= 1.0 for word in words)
+
+
+def test_without_word_times_there_is_text_only(recognizer: Recognizer) -> None:
+    transcript = recognizer.decode([request(speech("pas_la"), word_times=False)])[0]
+    assert (transcript.text, transcript.words) == (TEXTS["pas_la"], ())
+
+
+def test_a_batch_says_what_each_says_alone_whatever_its_lengths(recognizer: Recognizer) -> None:
+    requests = [request(speech(name)) for name in TEXTS]
+    requests += [request(silence(1.0)), request(speech("pas_la"), prompt="Bonjour"), request(np.zeros(0, np.float32))]
+    together = recognizer.decode(requests)
+    assert together == [recognizer.decode([alone])[0] for alone in requests]
+    assert [transcript.text for transcript in together[: len(TEXTS)]] == [
+        recognizer.decode([request(speech(name))])[0].text for name in TEXTS
+    ]
+    assert recognizer.decode([]) == []
+
+
+def test_buckets_are_whole_seconds_and_never_the_number_of_mel_bands(recognizer: Recognizer) -> None:
+    def frames(seconds: float) -> int:
+        bucket = recognizer.bucket(request(silence(seconds)))
+        return bucket.frames  # type: ignore[attr-defined, no-any-return]
+
+    assert [frames(seconds) for seconds in (0.0, 0.5, 0.7, 0.71, 2.3, 29.9, 30.0)] == [
+        100,
+        100,
+        100,
+        200,
+        300,
+        3000,
+        3000,
+    ]
+    bands = recognizer.info.mel_bands
+    assert all(frames(tenths / 10) not in (bands, 128) for tenths in range(300))
+    assert recognizer.bucket(request(silence(0.4))) == recognizer.bucket(request(speech("oui_bonjour"), start_ms=9))
+    assert recognizer.bucket(request(silence(1.0))) != recognizer.bucket(request(silence(1.0), prompt="Bonjour"))
+
+
+def test_silence_and_noise_give_no_text(recognizer: Recognizer) -> None:
+    dither = (np.random.default_rng(1).integers(-2, 3, 16_000) / 32768).astype(np.float32)
+    for audio in (silence(0.0), silence(2.0), dither, noise(2.0, dbfs=-60.0), noise(2.0, dbfs=-40.0)):
+        transcript = recognizer.decode([request(audio)])[0]
+        assert (transcript.text, transcript.words, transcript.avg_logprob) == ("", (), 0.0)
+        assert np.isfinite(transcript.no_speech_prob)
+
+
+def test_full_context_hears_the_same() -> None:
+    full = Recognizer.load(device="cpu", audio_context="full")
+    assert full.info.audio_context == "full"
+    assert full.decode([request(speech("pas_la"))])[0].text == TEXTS["pas_la"]
+
+
+def test_more_than_a_window_and_unknown_languages_are_refused(recognizer: Recognizer) -> None:
+    with pytest.raises(AudioError, match=r"30\.5 s"):
+        recognizer.decode([request(silence(30.5))])
+    with pytest.raises(ConfigError, match="'xx'"):
+        recognizer.bucket(request(silence(1.0), language="xx"))
+
+
+def test_a_long_prompt_is_bounded(recognizer: Recognizer) -> None:
+    transcript = recognizer.decode([request(speech("pas_la"), prompt="bonjour " * 2000)])[0]
+    assert transcript.duration_s > 1.0
+    assert recognizer.bucket(request(silence(1.0), prompt="bonjour " * 2000)).prompt_tokens < 120  # type: ignore[attr-defined]
+
+
+def test_info_and_self_test(recognizer: Recognizer) -> None:
+    info = recognizer.info
+    assert (info.name, info.device, info.mel_bands, info.audio_context) == ("telephone-fr", "cpu", 80, "auto")
+    assert info.compute_type.startswith("int8")
+    assert recognizer.self_test().text == "Oui bonjour."
+
+
+def test_a_model_that_hears_nothing_fails_its_self_test(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "_self_test_audio", lambda: silence(1.0))
+    with pytest.raises(ModelSelfTestFailed, match="telephone-fr"):
+        recognizer.self_test()
+
+
+def test_float16_on_a_cpu_becomes_int8() -> None:
+    loaded = Recognizer.load(device="cpu", compute_type="float16")
+    assert loaded.info.compute_type.startswith("int8")
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="there is a GPU")
+def test_cuda_without_a_gpu_names_the_remedy() -> None:
+    with pytest.raises(DeviceUnavailable, match='device="auto"'):
+        Recognizer.load(device="cuda")
+
+
+@pytest.mark.parametrize("name", ["does-not-exist", "/no/such/directory", "../none"])
+def test_unknown_names_name_the_remedy(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="telephone-fr"):
+        Recognizer.load(name)
+
+
+@pytest.mark.parametrize("name", ["large-v1", "somebody/no-such-model"])
+def test_a_known_name_that_is_not_on_this_machine_names_the_remedy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelNotFound, match="telephone-fr"):
+        Recognizer.load(name, local_files_only=True)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "copy"))
+
+
+def test_a_directory_loads_and_has_full_context_unless_it_says_otherwise(copy: Path) -> None:
+    assert Recognizer.load(str(copy), device="cpu").info.audio_context == "auto"
+    (copy / "voicebot.json").unlink()
+    assert Recognizer.load(str(copy), device="cpu").info.audio_context == "full"
+    assert Recognizer.load(str(copy), device="cpu", audio_context="auto").info.audio_context == "auto"
+
+
+@pytest.mark.parametrize("missing", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_missing_file_is_named(copy: Path, missing: str) -> None:
+    (copy / missing).unlink()
+    with pytest.raises(ModelNotFound, match=missing):
+        Recognizer.load(str(copy), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.bin", "junk"),
+        ("tokenizer.json", "{"),
+        ("vocabulary.json", json.dumps(["a", "b"])),
+        ("voicebot.json", "{}"),
+        ("voicebot.json", '{"audio_context": "short"}'),
+    ],
+)
+def test_a_damaged_file_is_a_model_error(copy: Path, name: str, content: str) -> None:
+    (copy / name).write_text(content)
+    with pytest.raises(ModelError):
+        Recognizer.load(str(copy), device="cpu")
+
+
+@pytest.mark.parametrize("wrong", [{"device": "tpu"}, {"beam_size": 0}, {"audio_context": "short"}])
+def test_settings_that_cannot_be_used_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        Recognizer.load(**wrong)  # type: ignore[arg-type]
