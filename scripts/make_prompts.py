@@ -17,7 +17,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from V3.audio.pcm import resample, to_l16
+from V3.audio.pcm import from_l16, peak, resample, to_l16
 from V3.calls.scenario import parse_scenario
 
 RATE_HZ = 8000  # what a telephone carries; FreeSWITCH plays any rate
@@ -51,12 +51,12 @@ def _speak(text: str, path: Path, *, voice: str, speed: int) -> None:
     ).stdout
     with wave.open(io.BytesIO(spoken)) as source:
         rate_hz, data = source.getframerate(), source.readframes(1 << 30)
-    audio = resample(np.frombuffer(data, dtype="<i2").astype(np.float32) / 32768, from_hz=rate_hz, to_hz=RATE_HZ)
+    audio = resample(from_l16(data), from_hz=rate_hz, to_hz=RATE_HZ)
     with wave.open(str(path), "wb") as target:
         target.setnchannels(1)
         target.setsampwidth(2)
         target.setframerate(RATE_HZ)
-        target.writeframes(to_l16(audio * np.float32(0.7 / max(0.05, float(np.max(np.abs(audio)))))))
+        target.writeframes(to_l16(audio * np.float32(0.7 / max(0.05, peak(audio)))))
 
 
 if __name__ == "__main__":

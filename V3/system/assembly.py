@@ -52,8 +52,8 @@ class Assembly:
                 group.create_task(one(number), name="call")
 
 
-def esl_settings(config: RobotConfig) -> EslSettings:
-    """The event socket's settings out of the robot's."""
+def esl_settings(config: RobotConfig, *, speed: float = 1.0) -> EslSettings:
+    """The event socket's settings out of the robot's; reconnecting keeps step with a simulated FreeSWITCH's speed."""
     settings = config.freeswitch
     return EslSettings(
         host=settings.host,
@@ -61,6 +61,8 @@ def esl_settings(config: RobotConfig) -> EslSettings:
         password=settings.password.get_secret_value(),
         reply_timeout_s=settings.reply_timeout_s,
         keepalive_s=settings.keepalive_s,
+        backoff_min_s=0.2 / speed,
+        backoff_max_s=5.0 / speed,
     )
 
 
@@ -89,7 +91,7 @@ async def assembled(
         amd = AMDService(config_dir() / config.answer.keywords)
         server = WebSocketAudioServer(stt, amd=amd, settings=config.server, answer=config.answer, speed=clock.speed)
         await stack.enter_async_context(server)
-        esl = await stack.enter_async_context(EslClient(esl_settings(config)))
+        esl = await stack.enter_async_context(EslClient(esl_settings(config, speed=clock.speed)))
         book = stack.enter_context(Journal(journal)) if journal is not None else None
         robot = RobotFreeSwitchV3(
             config,

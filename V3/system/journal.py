@@ -2,7 +2,7 @@
 
 One JSON line per fact, appended and flushed to the disk. On opening, a number with a ``dialling`` line is never
 dialled again, whether or not an ``ended`` line follows: without one the robot died in mid-call and the number may
-have rung.
+have rung. Only a ``not dialled`` line (nothing was sent to FreeSWITCH) frees it.
 """
 
 from __future__ import annotations
@@ -55,6 +55,12 @@ class Journal:
         self._open[call_id] = number
         self._write({"state": "dialling", "number": number, "call_id": call_id})
 
+    def release(self, call_id: str) -> None:
+        """Write that a claimed number was not dialled after all: it may be dialled later."""
+        number = self._open.pop(call_id, "")
+        self._dialled.pop(number, None)
+        self._write({"state": "not dialled", "number": number, "call_id": call_id})
+
     def ended(self, call_id: str, disposition: str) -> None:
         """Write how a call ended."""
         number = self._open.pop(call_id, "")
@@ -87,3 +93,5 @@ class Journal:
             self._open[call_id] = number
         else:
             self._open.pop(call_id, None)
+        if state == "not dialled":
+            self._dialled.pop(number, None)

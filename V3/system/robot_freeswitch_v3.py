@@ -26,6 +26,7 @@ from V3.errors import (
     CallEnded,
     CallTimeout,
     DialRefused,
+    EslCommandFailed,
     EslError,
     EslNotConnected,
     StreamError,
@@ -117,8 +118,9 @@ class RobotFreeSwitchV3:
         except CallEnded:
             call.update("ENDED")
         except VoicebotError as exc:
-            call.report.errors.append(f"{type(exc).__name__}: {exc}")
-            call.update("FAILED", str(exc))
+            if not (isinstance(exc, EslCommandFailed | StreamError) and await self._ended_soon(call)):
+                call.report.errors.append(f"{type(exc).__name__}: {exc}")
+                call.update("FAILED", str(exc))
         except asyncio.CancelledError:
             call.report.errors.append("cancelled: the robot is stopping")
             raise
@@ -192,7 +194,9 @@ class RobotFreeSwitchV3:
             await call.line.start_audio(self._audio_url(call.call_id), {"call_id": call.call_id})
             await self._first_frame(call)
         except (StreamError, EslError) as exc:
-            await self._restart_audio(call, str(exc))
+            if not await self._ended_soon(call):
+                await self._restart_audio(call, str(exc))
+            call.line.check()
 
     async def _first_frame(self, call: ActiveCall) -> None:
         deadline_ms = call.now_ms + 1000 * self._config.call.stream_timeout_s
@@ -334,17 +338,20 @@ class RobotFreeSwitchV3:
         elif isinstance(event, StreamFailed):
             call.report.errors.append(f"{event.error}: {event.message}")
         elif isinstance(event, StreamClosed):
-            await self._ended_soon(call)
-            await self._restart_audio(call, f"closed ({event.code} {event.reason})")
+            if not await self._ended_soon(call):
+                await self._restart_audio(call, f"closed ({event.code} {event.reason})")
+            call.line.check()
         return event
 
-    async def _ended_soon(self, call: ActiveCall) -> None:
-        """A hang-up closes the stream before its event comes. Raises CallEnded when that is what happened."""
-        assert call.line is not None
-        with contextlib.suppress(TimeoutError):
+    async def _ended_soon(self, call: ActiveCall) -> bool:
+        """Whether the call has ended: what fails on a channel often tells of a hang-up whose event is on its way."""
+        if call.line is None:
+            return False
+        with contextlib.suppress(TimeoutError, EslNotConnected):
+            await self._esl.wait_connected(self._config.call.reconnect_wait_s)
             async with self._clock.timeout(HANGUP_EVENT_S):
                 await asyncio.shield(call.line.ended)
-        call.line.check()
+        return call.line.ended.done()
 
     def _channel_event(self, call: ActiveCall, event: EslEvent) -> None:
         """What else FreeSWITCH tells of the channel."""
@@ -414,14 +421,17 @@ class RobotFreeSwitchV3:
     def _settle(self, call: ActiveCall) -> None:
         report, line = call.report, call.line
         answered = line is not None and line.answered_ms is not None
-        if line is None or not line.dialled:
-            report.disposition, report.retry = Disposition.OURS, Retry.AFTER_FIX
+        dialled = line is not None and line.dialled
+        if line is None or not dialled:
+            report.disposition, report.retry = Disposition.OURS, Retry.SOON
         elif line.ended.done() or answered:
             outcome = outcome_of(report.hangup_cause, sip_status=report.sip_status, answered=answered)
             report.disposition, report.retry = outcome.disposition, outcome.retry
         report.duration_ms = max(0, call.now_ms) if answered else 0
-        if self._journal is not None:
+        if self._journal is not None and dialled:
             self._journal.ended(call.call_id, report.disposition)
+        elif self._journal is not None:
+            self._journal.release(call.call_id)
 
     def _write(self, report: CallReport) -> None:
         folder = Path(self._config.call.reports_dir)

@@ -129,7 +129,7 @@ class Line:
         """Originate and return at the answer. Raises CallEnded with the cause, or an EslError: never dials twice."""
         text = commands.originate(endpoint, {"origination_uuid": self.uuid, **variables})
         limit_s = ring_s + JOB_GRACE_S
-        if await self._esl.api(commands.uuid_exists(self.uuid)) == "true":
+        if await self._api(commands.uuid_exists(self.uuid)) == "true":
             raise EslCommandFailed("originate", f"FreeSWITCH has a channel {self.uuid} already; nothing was dialled")
         self._job = asyncio.create_task(self._originate(text, limit_s), name=f"originate {self.uuid}")
         try:
@@ -168,11 +168,11 @@ class Line:
             raise StreamError("an audio stream before the answer can kill FreeSWITCH")
         rate_hz = 8000 if "rate=8000" in url else 16000
         text = commands.audio_stream_start(self.uuid, url, rate_hz=rate_hz, metadata=metadata)
-        commands.ok_or_raise("uuid_audio_stream start", await self._esl.api(text))
+        commands.ok_or_raise("uuid_audio_stream start", await self._api(text))
 
     async def restart_audio(self, url: str, metadata: Mapping[str, str]) -> None:
         """Stop what is left of a stream (after a CLOSE it stays attached) and start it anew."""
-        await self._esl.api(commands.audio_stream_stop(self.uuid), slow=True)  # -ERR: nothing was left
+        await self._api(commands.audio_stream_stop(self.uuid), slow=True)  # -ERR: nothing was left
         await self.start_audio(url, metadata)
 
     async def play(self, path: str) -> Playback:
@@ -181,6 +181,8 @@ class Line:
         loop = asyncio.get_running_loop()
         playback = Playback(path, str(uuids.uuid4()), loop.create_future(), loop.create_future())
         self._playback = playback
+        await self._esl.wait_connected(self._bounds.reconnect_s)
+        self.check()
         await self._esl.message(commands.execute(self.uuid, "playback", path, event_uuid=playback.id))
         try:
             async with self._clock.timeout(self._bounds.prompt_start_s):
@@ -220,8 +222,7 @@ class Line:
             if self.ended.done():
                 return self.ended.result()
             try:
-                await self._esl.wait_connected(self._bounds.reconnect_s)
-                await self._esl.api(commands.kill(self.uuid, cause))
+                await self._api(commands.kill(self.uuid, cause))
                 async with self._clock.timeout(HANGUP_CONFIRM_S):
                     return await asyncio.shield(self.ended)
             except TimeoutError:
@@ -232,10 +233,14 @@ class Line:
             return self.ended.result()
         raise error or CallTimeout(f"channel {self.uuid} is still up after {MAX_KILLS} uuid_kill")
 
+    async def _api(self, command: str, *, slow: bool = False) -> str:
+        """Send once, when there is a connection: one that is away is waited for, within the bound."""
+        await self._esl.wait_connected(self._bounds.reconnect_s)
+        return await self._esl.api(command, slow=slow)
+
     async def _ask(self) -> None:
         """Ask FreeSWITCH what became of the channel, and take that in."""
-        await self._esl.wait_connected(self._bounds.reconnect_s)
-        dump = await self._esl.api(f"uuid_dump {self.uuid}")
+        dump = await self._api(f"uuid_dump {self.uuid}")
         if dump.startswith("-ERR"):
             self._end(Hangup("LOST", by_us=self._killing))
         elif "Answer-State: answered" in dump:

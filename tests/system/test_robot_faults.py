@@ -11,6 +11,7 @@ from robot_rig import NUMBER, answering, hangs_up, person, rigged, run, says, un
 from V3.clock import Clock
 from V3.errors import EslCommandFailed, EslNotConnected, RecognitionError, StreamError
 from V3.simulator import Callee, Faults, FreeSwitchSimulator, Trigger, When
+from V3.system.journal import Journal
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -199,11 +200,14 @@ def test_freeswitch_gone_for_good_the_call_ends_by_name(stt: WhisperStreamingSTT
 
 def test_without_freeswitch_nothing_is_dialled(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
-        async with rigged(stt, tmp_path, person()) as rig:
+        book = tmp_path / "journal.jsonl"
+        async with rigged(stt, tmp_path, person(), journal=book, call={"reconnect_wait_s": 0.2}) as rig:
             await rig.simulator.stop()
             await until(lambda: not rig.parts.esl.connected)
             report = await rig.call()
-        assert (report.disposition, report.retry) == ("OURS", "AFTER_FIX")
+        with Journal(book) as journal:
+            assert not journal.dialled(NUMBER)
+        assert (report.disposition, report.retry) == ("OURS", "SOON")
         assert report.errors[0].startswith("EslNotConnected")
 
     run(test)

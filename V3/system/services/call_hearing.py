@@ -77,12 +77,11 @@ class CallHearing:
         if not self._heard_samples:
             self._emit(StreamOpened(call_id=self._call_id, at_ms=0, rate_hz=self._rate_hz))
         self._heard_samples += audio.size
-        self._watch_voice(audio)
-        self._stream.process_chunk(audio)
+        rest = audio
         if self._amd is not None and self._verdict is None:
-            self._window.append(audio)
-            if self._heard_samples >= self._window_samples:
-                self._verdict = asyncio.create_task(self._classify(self._amd), name=f"answer {self._call_id}")
+            rest = self._fill_window(audio, self._amd)
+        self._watch_voice(rest)
+        self._stream.process_chunk(audio)
 
     async def close(self) -> None:
         """End the stream: what was being said is heard to its end; a verdict under way is dropped."""
@@ -95,6 +94,17 @@ class CallHearing:
             log.warning("call %s: its last words were not recognised: %s", self._call_id, exc)
         finally:
             self._stream.close()
+
+    def _fill_window(self, audio: Audio, amd: AMDService) -> Audio:
+        """Take what is missing in the answer's window, ask for the verdict when it is full; what lies beyond it."""
+        missing = self._window_samples - sum(part.size for part in self._window)
+        self._window.append(audio[:missing])
+        self._watch_voice(audio[:missing])
+        if audio.size >= missing:  # timing is taken now: a message may hold a second more
+            window, timing = np.concatenate(self._window), self._timing()
+            self._window.clear()
+            self._verdict = asyncio.create_task(self._classify(amd, window, timing), name=f"answer {self._call_id}")
+        return audio[missing:]
 
     def _watch_voice(self, audio: Audio) -> None:
         for edge in self._voice.push(audio):
@@ -111,15 +121,14 @@ class CallHearing:
                 )
             )
 
-    async def _classify(self, amd: AMDService) -> None:
-        window = np.concatenate(self._window)[: self._window_samples]
-        self._window.clear()
-        timing = self._timing(window.size // SAMPLES_PER_MS)
+    async def _classify(self, amd: AMDService, window: Audio, timing: Timing) -> None:
+        text = ""
         try:
             text = await self._recognise(window)
         except RecognitionError as exc:
             log.warning("call %s: the recogniser did not answer, timing decides: %s", self._call_id, exc)
-            text = ""
+        except Exception:  # the root of a task: whatever an engine raises, the call gets its verdict
+            log.exception("call %s: the recogniser failed, timing decides", self._call_id)
         verdict = amd.detect(text, timing=timing)
         self._stream.partials = True
         self._emit(
@@ -134,11 +143,11 @@ class CallHearing:
             )
         )
 
-    def _timing(self, window_ms: int) -> Timing:
-        lead_ms = window_ms if self._lead_ms is None else self._lead_ms
+    def _timing(self) -> Timing:
+        window_ms = self._window_samples // SAMPLES_PER_MS
         return Timing(
             window_ms=window_ms,
             speech_ms=self._voice.speech_ms,
-            lead_ms=lead_ms,
-            tail_ms=min(self._voice.silence_ms, window_ms),
+            lead_ms=window_ms if self._lead_ms is None else self._lead_ms,
+            tail_ms=self._voice.silence_ms,
         )
