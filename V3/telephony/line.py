@@ -26,6 +26,7 @@ from V3.errors import (
     EslError,
     PromptError,
     StreamError,
+    VoicebotError,
 )
 from V3.telephony import commands
 from V3.telephony.codec import EslEvent
@@ -180,17 +181,21 @@ class Line:
         self.check()
         loop = asyncio.get_running_loop()
         playback = Playback(path, str(uuids.uuid4()), loop.create_future(), loop.create_future())
-        self._playback = playback
+        text = commands.execute(self.uuid, "playback", path, event_uuid=playback.id)
         await self._esl.wait_connected(self._bounds.reconnect_s)
         self.check()
-        await self._esl.message(commands.execute(self.uuid, "playback", path, event_uuid=playback.id))
+        self._playback = playback
         try:
+            await self._esl.message(text)
             async with self._clock.timeout(self._bounds.prompt_start_s):
                 await self._until(playback.started)
         except TimeoutError as exc:
             self._playback = None
             await self._esl.api(commands.stop_playback(self.uuid))
             raise PromptError(f"{path} did not start within {self._bounds.prompt_start_s:g} s") from exc
+        except VoicebotError:
+            self._playback = None  # nobody waits for it any more
+            raise
         return playback
 
     async def stop_playing(self, playback: Playback) -> None:

@@ -1,0 +1,27 @@
+"""An embedded FreeSWITCH: event socket, scripted callees and mod_audio_stream, with the real one's timing and traps."""
+
+from V3.simulator.callee import Beep, Callee, Dtmf, HangUp, Record, Rule, Say, Silence, Trigger, When
+from V3.simulator.callee_yaml import load_callees
+from V3.simulator.faults import Faults
+from V3.simulator.server import ChannelInfo, FreeSwitchSimulator
+from V3.simulator.truth import CallTruth, HeardPrompt, Utterance
+
+__all__ = [
+    "Beep",
+    "CallTruth",
+    "Callee",
+    "ChannelInfo",
+    "Dtmf",
+    "Faults",
+    "FreeSwitchSimulator",
+    "HangUp",
+    "HeardPrompt",
+    "Record",
+    "Rule",
+    "Say",
+    "Silence",
+    "Trigger",
+    "Utterance",
+    "When",
+    "load_callees",
+]

@@ -1,0 +1,80 @@
+"""What really happened in each call, on the simulator's own clock: what reports are checked against.
+
+Times are milliseconds since CHANNEL_ANSWER (negative: before it, as with early media).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+__all__ = ["CallTruth", "HeardPrompt", "TruthBook", "Utterance"]
+
+MAX_CALLS = 10_000  # the oldest are forgotten
+MAX_RECORDINGS = 200  # of these many calls the recorded audio is kept too
+
+
+@dataclass(slots=True)
+class Utterance:
+    """Something the callee said; ``file`` is the WAV's name."""
+
+    file: str
+    start_ms: float
+    end_ms: float
+
+
+@dataclass(slots=True)
+class HeardPrompt:
+    """A prompt as the callee heard it; ``status`` is ``playing``, ``done``, ``break`` or ``hangup``."""
+
+    path: str
+    start_ms: float
+    stop_ms: float | None = None
+    status: str = "playing"
+
+
+@dataclass(slots=True)
+class CallTruth:
+    """One call. ``hangup_by``: ``robot``, ``callee``, ``network`` or ``freeswitch`` (timeout, shutdown, crash)."""
+
+    uuid: str
+    number: str
+    answered: bool = False
+    speech: list[Utterance] = field(default_factory=list)
+    prompts: list[HeardPrompt] = field(default_factory=list)
+    beep_start_ms: float | None = None
+    digits_received: str = ""  # what the robot sent
+    recorded_from_ms: float | None = None
+    recording_l16: bytes = b""  # what a voicemail kept of the robot: 8 kHz mono, at most a minute
+    hangup_cause: str = ""
+    hangup_by: str = ""
+    hangup_ms: float | None = None
+    ended: bool = False
+
+
+class TruthBook:
+    """The newest calls' truths by channel uuid."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[str, CallTruth] = OrderedDict()
+        self._recorded: OrderedDict[str, CallTruth] = OrderedDict()
+
+    def open(self, uuid: str, number: str) -> CallTruth:
+        truth = CallTruth(uuid, number)
+        self._calls[uuid] = truth
+        while len(self._calls) > MAX_CALLS:
+            self._calls.popitem(last=False)
+        return truth
+
+    def keep_recording(self, truth: CallTruth, l16: bytes) -> None:
+        truth.recording_l16 = l16
+        self._recorded[truth.uuid] = truth
+        while len(self._recorded) > MAX_RECORDINGS:
+            self._recorded.popitem(last=False)[1].recording_l16 = b""
+
+    def of(self, uuid: str) -> CallTruth:
+        """Raises KeyError for a uuid that never was a channel, or is too long ago."""
+        return self._calls[uuid]
+
+    def all(self) -> list[CallTruth]:
+        return list(self._calls.values())
