@@ -8,9 +8,10 @@ ones of the cores that read files: they run once, before any call.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -116,7 +117,7 @@ class BargeInSettings(_Strict):
 
     speech_ms: int = Field(default=1500, ge=200, le=10000)
     words: int = Field(default=2, ge=1, le=20)
-    min_confidence: float = Field(default=0.5, ge=0, le=1)
+    min_confidence: float = Field(default=0.6, ge=0, le=1)
     backchannels: tuple[str, ...] = BACKCHANNELS
     stop_words: tuple[str, ...] = STOP_WORDS
 
@@ -148,7 +149,7 @@ class RobotConfig(_Strict):
         """A copy with some keys changed (``server={"port": 0}``), checked like a file."""
         data = {name: section.model_dump() for name, section in self}
         for name, changes in sections.items():
-            data[name] |= changes
+            data.setdefault(name, {}).update(changes)  # a section that is not known is refused below, by name
         return _checked(RobotConfig, data, "settings")
 
 
@@ -184,10 +185,10 @@ def load_robot(path: Path | None = None, *, environ: Mapping[str, str] = os.envi
 
 def parse_robot(text: str, *, environ: Mapping[str, str], source: str = "robot.yaml") -> RobotConfig:
     """Settings from YAML text, with the secrets of ``environ`` put in."""
-    data = _mapping(text, source)
+    data = {name: {} if section is None else section for name, section in _mapping(text, source).items()}
     for variable, (section, key) in _SECRETS.items():
-        if variable in environ:
-            data[section] = {**(data.get(section) or {}), key: environ[variable]}
+        if variable in environ and isinstance(data.setdefault(section, {}), dict):
+            data[section] = {**data[section], key: environ[variable]}
     return _checked(RobotConfig, data, source)
 
 
@@ -207,13 +208,21 @@ def _read(path: Path) -> str:
 def _mapping(text: str, source: str) -> dict[str, Any]:
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{source} is no YAML: {exc}") from exc
+    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a date that cannot be
+        raise ConfigError(f"{source} is no YAML: {_yaml_fault(exc)}") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source} holds a {type(data).__name__}; keys with values are taken")
     return data
+
+
+def _yaml_fault(error: Exception) -> str:
+    """What is wrong and where, without the line itself: it may hold a secret."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return type(error).__name__
+    problem = re.sub("'..+'", "'...'", str(error.problem))
+    return f"{problem} (line {error.problem_mark.line + 1})"
 
 
 def _checked(model: type[_Model], data: Mapping[str, Any], source: str) -> _Model:
@@ -231,10 +240,11 @@ def _fault(error: Any, model: type[BaseModel]) -> str:
 
 
 def _known(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    inner: Any = model
     for name in path:
-        field = model.model_fields.get(str(name))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return sorted(model.model_fields)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            field = inner.model_fields.get(str(name))
+            inner = field.annotation if field else None
+        else:
+            inner = (*get_args(inner), None, None)[1]  # the values of a dict[str, model], whatever their name
+    return sorted(inner.model_fields) if isinstance(inner, type) and issubclass(inner, BaseModel) else []

@@ -1,8 +1,9 @@
 """When to stop talking: what the callee does while a prompt plays, weighed. A core: events in, a decision out.
 
 A prompt is stopped by a stop word at once, by ``words`` words that are no backchannel ("oui", "mmh", "d'accord" tell
-that someone listens), or by ``speech_ms`` of speech whatever its words. Only what began while the prompt played
-counts: :meth:`BargeInDetector.prompt_started` says when that was, on the clock of the audio.
+that someone listens), or by ``speech_ms`` of speech whatever its words. Only what is said while the prompt plays
+counts: ``prompt_start_ms`` is when it began, on the clock of the audio. A word is what is written between spaces
+("j'écoute" is one); the last words of a partial that may become a backchannel ("tout à ...") are waited for.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class BargeInRules:
 
     speech_ms: int = 1500
     words: int = 2
-    min_confidence: float = 0.5
+    min_confidence: float = 0.6
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
     stop_words: Phrases = field(default_factory=lambda: Phrases(()))
 
@@ -65,7 +66,7 @@ class BargeInDetector:
         elif isinstance(event, SpeechEnded):
             decision = self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)
         elif isinstance(event, Partial | Final):
-            decision = self._weigh_words(event.words, event.at_ms)
+            decision = self._weigh_words(event.words, event.at_ms, is_final=isinstance(event, Final))
         self._done = decision is not None
         return decision
 
@@ -75,17 +76,24 @@ class BargeInDetector:
             return None
         return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
 
-    def _weigh_words(self, words: Iterable[Word], at_ms: int) -> BargeIn | None:
-        sure = [w for w in words if w.confidence >= self._rules.min_confidence]
-        said = [w for w in sure if w.end_ms > self._prompt_start_ms + WORD_SLACK_MS]
-        folded = [(part, word.stable) for word in said for part in fold_words(word.text)]
-        parts = [part for part, _ in folded]
-        text = " ".join(word.text for word in said)
+    def _weigh_words(self, words: Iterable[Word], at_ms: int, *, is_final: bool) -> BargeIn | None:
+        said = [word for word in words if word.end_ms > self._prompt_start_ms + WORD_SLACK_MS]
+        sure = [word.confidence >= self._rules.min_confidence for word in said]
+        owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
+        text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
         start_ms = self._speech_start_ms if self._speech_start_ms is not None else max(0, self._prompt_start_ms)
-        stop, _ = self._rules.stop_words.longest(parts)
+        # an unsure word is a gap: the words around it do not join to a stop word
+        stop, _ = self._rules.stop_words.longest([part if sure[index] else "" for part, index in owners])
         if stop:
             return BargeIn(f"stop word: {stop}", text, start_ms, at_ms)
-        kept = self._rules.backchannels.kept(parts)
-        if len(kept) >= self._rules.words and any(folded[index][1] for index in kept):
-            return BargeIn(f"{len(kept)} words that are no backchannel", text, start_ms, at_ms)
+        counted = [said[index] for index in self._no_backchannel(owners, is_final=is_final) if sure[index]]
+        if len(counted) >= self._rules.words and any(word.stable for word in counted):
+            return BargeIn(f"{len(counted)} words that are no backchannel", text, start_ms, at_ms)
         return None
+
+    def _no_backchannel(self, owners: list[tuple[str, int]], *, is_final: bool) -> list[int]:
+        """The words (each once) that belong to no backchannel; unsure ones too, which may be part of one."""
+        parts = [part for part, _ in owners]
+        kept = self._rules.backchannels.kept(parts)
+        settled = len(parts) if is_final else len(parts) - self._rules.backchannels.begun(parts)
+        return sorted({owners[index][1] for index in kept if index < settled})

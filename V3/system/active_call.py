@@ -14,7 +14,17 @@ from datetime import UTC, datetime
 
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, PromptReport, SpeechReport, WordReport
 from V3.clock import Clock
-from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, StreamOpened, Word
+from V3.events import (
+    Event,
+    Final,
+    Partial,
+    SpeechContinues,
+    SpeechEnded,
+    SpeechStarted,
+    StreamClosed,
+    StreamOpened,
+    Word,
+)
 from V3.telephony.line import Line, Playback
 
 __all__ = ["ActiveCall"]
@@ -125,6 +135,8 @@ class ActiveCall:
             case StreamOpened():
                 self.stream_open = True
                 self.mark("first_frame", event.at_ms)
+            case StreamClosed():
+                self.stream_open = False
             case SpeechStarted():
                 self.speaking = True
                 self.mark("speech_start", event.start_ms)

@@ -42,7 +42,7 @@ from V3.telephony.codec import EslEvent
 from V3.telephony.commands import checked_number, dial_string, kill
 from V3.telephony.dispositions import Disposition, Retry, outcome_of
 from V3.telephony.esl import EslClient
-from V3.telephony.line import Line, LineBounds, Playback
+from V3.telephony.line import Hangup, Line, LineBounds, Playback
 
 __all__ = ["RobotFreeSwitchV3"]
 
@@ -53,6 +53,7 @@ UTTERANCE_MAX_S = 20.0  # how long it listens to one answer
 FINAL_WAIT_S = 1.5  # the words of an utterance come this long after its end at the latest
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
 HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
+FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "MEDIA_TIMEOUT", "LOST"}
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
 
 
@@ -405,18 +406,14 @@ class RobotFreeSwitchV3:
             return
         call.report.hangup_cause, call.report.sip_status = hangup.cause, hangup.sip_status
         if line.answered_ms is not None:
-            call.report.hung_up_by = "robot" if hangup.by_us else "callee"
+            call.report.hung_up_by = _who_hung_up(hangup)
         call.mark("hangup")
 
     async def _last_words(self, call: ActiveCall) -> None:
         """The words under way at the hang-up: the stream's end brings them."""
-        if not call.stream_open:
-            return
         deadline_ms = call.now_ms + 1000 * LAST_WORDS_S
-        while call.now_ms < deadline_ms:
-            event = await call.next((deadline_ms - call.now_ms) / 1000)
-            if isinstance(event, StreamClosed):
-                return
+        while call.stream_open and call.now_ms < deadline_ms:
+            await call.next((deadline_ms - call.now_ms) / 1000)
 
     def _settle(self, call: ActiveCall) -> None:
         report, line = call.report, call.line
@@ -458,3 +455,9 @@ class RobotFreeSwitchV3:
                 log.warning("channel %s: %s", call_id, exc)
             else:
                 self.orphans.discard(call_id)
+
+
+def _who_hung_up(hangup: Hangup) -> str:
+    if hangup.cause in FREESWITCH_CAUSES:
+        return "freeswitch"
+    return "robot" if hangup.by_us else "callee"

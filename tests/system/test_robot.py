@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 from robot_rig import NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
 
+from V3.asr.online import OnlineASRProcessor
 from V3.calls.report import CallReport
 from V3.errors import CommandError, DialRefused
 from V3.simulator import Beep, Callee, Dtmf, Record, Rule, Say, Silence, Trigger, When
@@ -318,5 +321,21 @@ def test_what_is_no_number_is_not_dialled(stt: WhisperStreamingSTT, tmp_path: Pa
             with pytest.raises(CommandError):
                 await rig.call(number)
             assert rig.simulator.dialled == []
+
+    run(test)
+
+
+def test_whisper_online_can_be_the_engine_of_a_whole_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in of that name: the module itself is its users' to install."""
+    stand_in = types.ModuleType("whisper_online")
+    vars(stand_in)["OnlineASRProcessor"] = OnlineASRProcessor
+    monkeypatch.setitem(sys.modules, "whisper_online", stand_in)
+
+    async def test() -> None:
+        with WhisperStreamingSTT("telephone-fr", "cpu", "default", engine="whisper_online") as other:
+            callee = person(says("oui_ca_m_interesse", when=PROMPT_1_ENDED, after_ms=600))
+            async with rigged(other, tmp_path / "reports", callee, speed=4) as rig:
+                report = await rig.call()
+        assert (report.label, report.outcome, report.errors) == ("HUMAN", "accepted", [])
 
     run(test)

@@ -61,6 +61,13 @@ class WhisperOnlineStream:
         text = self._note(self._processor.process_iter())
         return text, bool(text)
 
+    def end_utterance(self) -> str:
+        """Commit what is left and begin anew at this time; the newly committed text."""
+        text = self._note(self._processor.finish())
+        self._processor.init(self._samples / RATE_HZ)
+        self._waiting = 0
+        return text
+
     def finish(self) -> Transcript:
         self._note(self._processor.finish())
         return Transcript(" ".join(self._texts), (), self._samples / RATE_HZ, self._language)

@@ -31,6 +31,7 @@ from V3.errors import ConfigError, VoicebotError
 from V3.system.services.audio_files import read_audio
 from V3.system.services.faster_whisper_stt import SHIPPED_MODEL, FasterWhisperSTT, SttOptions
 from V3.system.services.speech_stream import OnEvent, SpeechStream
+from V3.system.services.whisper_online_call import WhisperOnlineCall
 from V3.system.services.whisper_online_stream import WhisperOnlineStream
 
 __all__ = ["SpeechStream", "SttOptions", "WhisperStreamingSTT", "main"]
@@ -75,12 +76,17 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         on_event: OnEvent | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         partials: bool = True,
-    ) -> SpeechStream:
+    ) -> SpeechStream | WhisperOnlineCall:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
 
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
-        next frame. ``call_id`` is one per stream: a call heard in stereo has two.
+        next frame. ``call_id`` is one per stream: a call heard in stereo has two. The engine whisper_online needs a
+        running event loop here.
         """
+        if self._engine == "whisper_online":
+            return WhisperOnlineCall(
+                self.recognizer, call_id, language=self.language, on_event=on_event or (lambda _event: None)
+            )
         session = self._session(call_id, partials=partials)
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
 
