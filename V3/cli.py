@@ -163,11 +163,13 @@ async def _serve(settings: RobotConfig) -> None:
 
 
 async def _simulate(callees: Path, port: int, speed: float) -> None:
-    async with FreeSwitchSimulator(load_callees(callees), speed=speed) as simulated:
-        await simulated.stop()
+    simulated = FreeSwitchSimulator(load_callees(callees), speed=speed)
+    try:
         await simulated.start(port=port)
         console.print(f"simulated FreeSWITCH on 127.0.0.1:{simulated.port}, password ClueCon; Ctrl-C ends it")
         await asyncio.Event().wait()
+    finally:
+        await simulated.stop()
 
 
 def _print_event(event: Event) -> None:
@@ -236,7 +238,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(guarded())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        errors.print("stopped; calls in progress were hung up", style="yellow")
+        errors.print("stopped", style="yellow")
         raise typer.Exit(130) from None
     except VoicebotError as exc:
         _fail(exc)

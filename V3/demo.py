@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from V3.calls.report import CallReport
+from V3.clock import Clock
 from V3.config import RobotConfig
 from V3.console import LiveCalls
 from V3.simulator import CallTruth, FreeSwitchSimulator, load_callees
@@ -54,7 +55,7 @@ async def run_demo(console: Console, *, speed: float = 1.0) -> bool:
         async with FreeSwitchSimulator(load_callees(CALLEES), speed=speed) as simulator:
             config = demo_config(port=simulator.port, reports_dir=folder)
             with LiveCalls(console, names) as live:
-                async with assembled(config, on_update=live.update) as parts:
+                async with assembled(config, clock=Clock(speed), on_update=live.update) as parts:
                     await parts.call_all(EXPECTED, at_once=len(EXPECTED), on_end=reports.append)
             truths = {report.number: simulator.truth(report.call_id) for report in reports}
     reports.sort(key=lambda report: report.number)

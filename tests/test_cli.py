@@ -1,0 +1,124 @@
+"""The commands as people type them: in processes of their own, against a simulated FreeSWITCH."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOUNDS = ROOT / "V3" / "simulator" / "sounds"
+REAL_CALL = ROOT / "V3" / "test_real_call_v3.py"
+
+
+def run(*arguments: str | Path, cwd: Path, timeout_s: float = 55) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def freeswitch() -> Iterator[int]:
+    """The port of ``python -m V3 simulator``, which ends by Ctrl-C."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "V3", "simulator", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"127\.0\.0\.1:(\d+)", line)
+    assert found, line
+    yield int(found.group(1))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    process.stdout.close()
+
+
+def settings(folder: Path, port: int) -> Path:
+    path = folder / "robot.yaml"
+    path.write_text(
+        f"freeswitch: {{port: {port}, dial_string: 'sofia/gateway/x/{{number}}'}}\n"
+        f"server: {{port: 0}}\ncall: {{reports_dir: {folder / 'reports'}}}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("command", ["", "demo", "call", "serve", "transcribe", "simulator"])
+def test_help_teaches(tmp_path: Path, command: str) -> None:
+    ran = run("-m", "V3", *filter(None, [command]), "--help", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert "Usage" in ran.stdout
+
+
+def test_the_demonstration_ends_with_six_of_six(tmp_path: Path) -> None:
+    ran = run("-m", "V3", "demo", "--speed", "3", cwd=tmp_path)
+    assert "6 of 6 as scripted" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.returncode == 0
+    assert "\x1b[" not in ran.stdout  # no colours off a terminal
+
+
+def test_transcribe_writes_down_a_file_and_names_a_bad_one(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no sound")
+    ran = run("-m", "V3", "transcribe", SOUNDS / "oui_ca_m_interesse.wav", bad, cwd=tmp_path)
+    assert "Oui, ça m'intéresse." in ran.stdout
+    assert "bad.wav" in ran.stderr
+    assert ran.returncode == 1
+
+
+def test_call_dials_a_list_once_and_leaves_reports(tmp_path: Path, freeswitch: int) -> None:
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("# number,name\n01 99 00 12 06,x\n0199001299\n01.99.00.12.06\n")
+    config = settings(tmp_path, freeswitch)
+    first = run("-m", "V3", "call", "--config", config, "--list", numbers, cwd=tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "BUSY" in first.stdout
+    assert "INVALID_NUMBER" in first.stdout
+    assert len(list((tmp_path / "reports").glob("*.json"))) == 2
+    again = run("-m", "V3", "call", "--config", config, "--list", numbers, cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stderr.count("was dialled before") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--to", "not a number"], "no telephone number"),
+        ([], "no number to dial"),
+        (["--list", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_a_wrong_call_names_what_was_wrong(tmp_path: Path, freeswitch: int, arguments: list[str], said: str) -> None:
+    ran = run("-m", "V3", "call", "--config", settings(tmp_path, freeswitch), *arguments, cwd=tmp_path)
+    assert ran.returncode != 0
+    assert said in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
+
+
+def test_without_a_freeswitch_the_error_is_a_line(tmp_path: Path) -> None:
+    ran = run("-m", "V3", "call", "--config", settings(tmp_path, 1), "--to", "0199001201", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "EslNotConnected: no FreeSWITCH event socket at 127.0.0.1:1" in " ".join(ran.stderr.split())
+
+
+def test_the_real_call_script_passes_phase_by_phase(tmp_path: Path, freeswitch: int) -> None:
+    options = ["--config", str(settings(tmp_path, freeswitch)), "--esl", f"127.0.0.1:{freeswitch}"]
+    ran = run(REAL_CALL, "--to", "0199001204", *options, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for phase in ("model", "audio server", "FreeSWITCH", "mod_audio_stream: loaded", "DETECTING", "MACHINE"):
+        assert phase in ran.stdout
+    assert "all phases passed" in ran.stdout
+
+
+def test_the_real_call_script_names_the_phase_that_failed(tmp_path: Path, freeswitch: int) -> None:
+    options = ["--config", str(settings(tmp_path, freeswitch))]
+    busy = run(REAL_CALL, "--to", "0199001206", *options, cwd=tmp_path)
+    assert busy.returncode == 1
+    assert "dialling: BUSY" in busy.stdout
+    missing = run(REAL_CALL, "--to", "0199001206", *options, "--prompts-dir", tmp_path, cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "Remedy" in missing.stdout
