@@ -82,12 +82,15 @@ def call(
     at_once: Annotated[int, typer.Option(help="calls at the same time", min=1)] = 5,
     gateway: Annotated[str, typer.Option(help="a FreeSWITCH gateway: dials sofia/gateway/GATEWAY/number")] = "",
     scenario: Annotated[str, typer.Option(help="a file of config/scenarios")] = "",
+    audio_server: Annotated[str, typer.Option(help="ws:// URL of `python -m V3 serve` elsewhere")] = "",
     again: Annotated[bool, typer.Option(help="dial numbers the journal says were dialled")] = False,  # noqa: FBT002
     model: ModelOption = "",
     config: ConfigOption = None,
 ) -> None:
     """Call people through a real FreeSWITCH. Numbers in the journal (reports_dir/journal.jsonl) are left out."""
     settings = _settings(config, model=model, gateway=gateway, scenario=scenario)
+    if audio_server:
+        settings = settings.replacing(server={"elsewhere": audio_server})
     book = None if again else Path(settings.call.reports_dir) / "journal.jsonl"
     targets = _targets(to or [], numbers, book)
     reports = _run(_call_all(settings, targets, at_once, book))

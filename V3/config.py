@@ -78,6 +78,7 @@ class ServerSettings(_Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=8766, ge=0, le=65535)
     public_url: str = ""
+    elsewhere: str = ""
     token: SecretStr = SecretStr("")
     max_streams: int = Field(default=200, ge=1)
     max_message_bytes: int = Field(default=65536, ge=640)

@@ -72,16 +72,20 @@ class LiveCalls:
 
     def _table(self) -> Table:
         table = Table(expand=True, title="calls in progress", title_style="bold")
-        for heading in ("number", "who", "time", "state", "verdict", "words", "barge-in"):
-            table.add_column(heading, no_wrap=heading != "words", ratio=3 if heading == "words" else None)
+        for heading, ratio in (("number", 0), ("who", 0), ("time", 0), ("state", 0), ("verdict", 2), ("words", 3)):
+            table.add_column(heading, no_wrap=True, ratio=ratio or None)
+        table.add_column("barge-in", no_wrap=True)
         for number, row in self._rows.items():
             state = row["state"]
+            verdict, words, stopped = (row[key].text if key in row else "" for key in ("VERDICT", "words", "STOPPED"))
             table.add_row(
                 number,
                 self._names.get(number, ""),
                 f"{state.at_ms / 1000:.1f} s",
                 Text(state.state, style=_COLOURS.get(state.state, "")),
-                *(Text(row[key].text if key in row else "") for key in ("VERDICT", "words", "STOPPED")),
+                Text(verdict),
+                Text(words),
+                Text(stopped.partition(" after")[0], style="yellow"),
             )
         return table
 
@@ -94,7 +98,7 @@ def report_table(reports: list[CallReport]) -> Table:
     for report in reports:
         verdict = report.verdict
         table.add_row(
-            report.number,
+            Text(report.number),
             report.disposition,
             verdict.label if verdict else "",
             Text(verdict.reason if verdict else report.hangup_cause),

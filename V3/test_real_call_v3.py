@@ -95,7 +95,8 @@ async def _run(settings: RobotConfig, to: str) -> CallReport:
     with stt:
         _show(Check("model", "ok", f"{stt.info.name} on {stt.info.device}, {stt.info.compute_type}"))
         async with assembled(settings, stt=stt, scenario=scenario, on_update=_phase) as parts:
-            _show(Check("audio server", "ok", f"listening on port {parts.server.port}"))
+            where = f"listening on port {parts.server.port}" if parts.server else settings.server.elsewhere
+            _show(Check("audio server", "ok", where))
             await _check_freeswitch(settings, parts)
             return await parts.robot.call(to)
 

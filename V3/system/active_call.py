@@ -64,6 +64,10 @@ class ActiveCall:
         return self.report.call_id
 
     @property
+    def answered(self) -> bool:
+        return self.line is not None and self.line.answered_ms is not None
+
+    @property
     def now_ms(self) -> int:
         """Ms since the answer; negative before it, counted from the dialling then."""
         return self.at(self.clock.now_ms())
@@ -148,9 +152,10 @@ class ActiveCall:
                 self.update(self.state, f"« {event.text} … »")
             case Final():
                 self._last_partial = ""
-                self.finals.append(event)
-                self.report.transcript.append(_speech(event))
-                self.update(self.state, f"« {event.text} »")
+                if event.text:  # a noise that was no speech has none
+                    self.finals.append(event)
+                    self.report.transcript.append(_speech(event))
+                    self.update(self.state, f"« {event.text} »")
             case _:
                 pass
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from pathlib import Path
 from V3.calls.report import CallReport, CallUpdate
 from V3.calls.scenario import Scenario
 from V3.clock import Clock
-from V3.config import RobotConfig, config_dir
+from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.system.journal import Journal
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 from V3.telephony.esl import EslClient, EslSettings
+from V3.wire.mod_audio_stream import call_url
 
 __all__ = ["Assembly", "assembled", "esl_settings", "load_stt"]
 
@@ -33,9 +35,8 @@ class Assembly:
     """The running parts."""
 
     robot: RobotFreeSwitchV3
-    server: WebSocketAudioServer
     esl: EslClient
-    stt: WhisperStreamingSTT
+    server: WebSocketAudioServer | None  # None: it is elsewhere
 
     async def call_all(self, numbers: Iterable[str], *, at_once: int, on_end: Ended = lambda _report: None) -> None:
         """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all."""
@@ -85,22 +86,35 @@ async def assembled(
     """Start everything. ``stt`` is closed at the end only when it was loaded here; ``journal`` is a file's path."""
     clock = clock or Clock()
     async with contextlib.AsyncExitStack() as stack:
-        if stt is None:
-            stt = await asyncio.to_thread(load_stt, config)
-            stack.callback(stt.close)
-        amd = AMDService(config_dir() / config.answer.keywords)
-        server = WebSocketAudioServer(stt, amd=amd, settings=config.server, answer=config.answer, speed=clock.speed)
-        await stack.enter_async_context(server)
+        server = None if config.server.elsewhere else await _hearing(config, stack, stt=stt, clock=clock)
         esl = await stack.enter_async_context(EslClient(esl_settings(config, speed=clock.speed)))
         book = stack.enter_context(Journal(journal)) if journal is not None else None
         robot = RobotFreeSwitchV3(
             config,
             esl=esl,
             server=server,
+            audio_url=None if server else functools.partial(_url_elsewhere, config.server),
             scenario=scenario,
             journal=book,
             clock=clock,
             on_update=on_update,
         )
         stack.push_async_callback(robot.stop)
-        yield Assembly(robot, server, esl, stt)
+        yield Assembly(robot, esl, server)
+
+
+async def _hearing(
+    config: RobotConfig, stack: contextlib.AsyncExitStack, *, stt: WhisperStreamingSTT | None, clock: Clock
+) -> WebSocketAudioServer:
+    """The recogniser and the audio server of this process."""
+    if stt is None:
+        stt = await asyncio.to_thread(load_stt, config)
+        stack.callback(stt.close)
+    amd = AMDService(config_dir() / config.answer.keywords)
+    server = WebSocketAudioServer(stt, amd=amd, settings=config.server, answer=config.answer, speed=clock.speed)
+    return await stack.enter_async_context(server)
+
+
+def _url_elsewhere(settings: ServerSettings, call_id: str) -> str:
+    token = settings.token.get_secret_value()
+    return call_url(settings.elsewhere, call_id, rate_hz=settings.rate_hz, token=token)

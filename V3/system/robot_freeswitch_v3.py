@@ -35,14 +35,14 @@ from V3.errors import (
 )
 from V3.events import AnswerClassified, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
+from V3.system.call_book import CallBook
 from V3.system.journal import Journal
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.telephony.codec import EslEvent
 from V3.telephony.commands import checked_number, dial_string, kill
-from V3.telephony.dispositions import Disposition, Retry, outcome_of
 from V3.telephony.esl import EslClient
-from V3.telephony.line import Hangup, Line, LineBounds, Playback
+from V3.telephony.line import Line, LineBounds, Playback
 
 __all__ = ["RobotFreeSwitchV3"]
 
@@ -53,7 +53,7 @@ UTTERANCE_MAX_S = 20.0  # how long it listens to one answer
 FINAL_WAIT_S = 1.5  # the words of an utterance come this long after its end at the latest
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
 HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
-FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "MEDIA_TIMEOUT", "LOST"}
+HANGUP_SLACK_S = 30  # beyond the longest call, before FreeSWITCH ends it by itself
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
 
 
@@ -84,7 +84,7 @@ class RobotFreeSwitchV3:
         self._server = server
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
         self._scenario = scenario or load_scenario(config.call.scenario)
-        self._journal = journal
+        self._book = CallBook(Path(config.call.reports_dir), journal)
         self._clock = clock or Clock()
         self._on_update = on_update
         self._rules = BargeInRules(
@@ -150,8 +150,7 @@ class RobotFreeSwitchV3:
             on_update=self._on_update,
         )
         dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written
-        if self._journal is not None:
-            self._journal.claim(number, call_id)
+        self._book.claim(number, call_id)
         self._active[number] = call
         return call
 
@@ -171,17 +170,8 @@ class RobotFreeSwitchV3:
         )
         call.line.ended.add_done_callback(call.wake)
         settings = self._config.freeswitch
-        variables = {
-            "ignore_early_media": str(settings.ignore_early_media).lower(),
-            "originate_timeout": str(settings.originate_timeout_s),
-            "execute_on_answer": f"sched_hangup +{round(bounds.max_duration_s) + 30} ALLOTTED_TIMEOUT",
-            "origination_caller_id_number": settings.caller_id_number,
-            "origination_caller_id_name": settings.caller_id_name,
-            **settings.variables,
-        }
         endpoint = dial_string(settings.dial_string, call.report.number)
-        present = {name: value for name, value in variables.items() if value}
-        await call.line.dial(endpoint, present, ring_s=settings.originate_timeout_s)
+        await call.line.dial(endpoint, _dial_variables(self._config), ring_s=settings.originate_timeout_s)
         call.mark("ring_ms", round((call.line.answered_ms or 0) - call.began_ms))
         call.mark("answer", 0)
         call.update("ANSWERED")
@@ -200,6 +190,7 @@ class RobotFreeSwitchV3:
             call.line.check()
 
     async def _first_frame(self, call: ActiveCall) -> None:
+        assert call.line is not None
         deadline_ms = call.now_ms + 1000 * self._config.call.stream_timeout_s
         while not call.stream_open:
             if call.stream_error:
@@ -207,7 +198,8 @@ class RobotFreeSwitchV3:
             left_s = (deadline_ms - call.now_ms) / 1000
             if left_s <= 0:
                 raise StreamError(f"no audio within {self._config.call.stream_timeout_s:g} s of the start")
-            await self._next(call, left_s)
+            call.line.check()
+            await call.next(left_s)  # not self._next: the end of the stream before is no news here
 
     async def _restart_audio(self, call: ActiveCall, why: str) -> None:
         """The one restart a call has. Raises StreamError when it was used up or does not help."""
@@ -385,13 +377,13 @@ class RobotFreeSwitchV3:
             await self._hang_up(call)
             await self._last_words(call)
         finally:
-            self._settle(call)
+            self._book.settle(call)
             if call.line is not None:
                 call.line.close()
             if self._server is not None:
                 self._server.forget(call.call_id)
             self._active.pop(call.report.number, None)
-            await asyncio.to_thread(self._write, call.report)
+            await self._book.write(call.report)
             call.update("REPORTED", call.report.disposition)
 
     async def _hang_up(self, call: ActiveCall) -> None:
@@ -404,39 +396,15 @@ class RobotFreeSwitchV3:
             self.orphans.add(call.call_id)
             call.report.errors.append(f"the hang-up was not confirmed ({exc}); done when FreeSWITCH is back")
             return
-        call.report.hangup_cause, call.report.sip_status = hangup.cause, hangup.sip_status
-        if line.answered_ms is not None:
-            call.report.hung_up_by = _who_hung_up(hangup)
-        call.mark("hangup")
+        self._book.note_hangup(call, hangup)
 
     async def _last_words(self, call: ActiveCall) -> None:
-        """The words under way at the hang-up: the stream's end brings them."""
+        """The words under way at the hang-up: the end of the stream brings them, if it is here."""
+        if self._server is None:
+            return
         deadline_ms = call.now_ms + 1000 * LAST_WORDS_S
         while call.stream_open and call.now_ms < deadline_ms:
             await call.next((deadline_ms - call.now_ms) / 1000)
-
-    def _settle(self, call: ActiveCall) -> None:
-        report, line = call.report, call.line
-        answered = line is not None and line.answered_ms is not None
-        dialled = line is not None and line.dialled
-        if line is None or not dialled:
-            report.disposition, report.retry = Disposition.OURS, Retry.SOON
-        elif line.ended.done() or answered:
-            outcome = outcome_of(report.hangup_cause, sip_status=report.sip_status, answered=answered)
-            report.disposition, report.retry = outcome.disposition, outcome.retry
-        report.duration_ms = max(0, call.now_ms) if answered else 0
-        if self._journal is not None and dialled:
-            self._journal.ended(call.call_id, report.disposition)
-        elif self._journal is not None:
-            self._journal.release(call.call_id)
-
-    def _write(self, report: CallReport) -> None:
-        folder = Path(self._config.call.reports_dir)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{report.call_id}.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        except OSError as exc:
-            log.error("the report of call %s could not be written: %s", report.call_id, exc)  # noqa: TRY400
 
     def _connection_changed(self, up: bool) -> None:  # noqa: FBT001 - the callback's shape
         if up and self.orphans:
@@ -457,7 +425,16 @@ class RobotFreeSwitchV3:
                 self.orphans.discard(call_id)
 
 
-def _who_hung_up(hangup: Hangup) -> str:
-    if hangup.cause in FREESWITCH_CAUSES:
-        return "freeswitch"
-    return "robot" if hangup.by_us else "callee"
+def _dial_variables(config: RobotConfig) -> dict[str, str]:
+    """The channel variables of every originate; empty ones are left out (FreeSWITCH takes none)."""
+    settings = config.freeswitch
+    limit_s = round(config.call.max_duration_s) + HANGUP_SLACK_S
+    variables = {
+        "ignore_early_media": str(settings.ignore_early_media).lower(),
+        "originate_timeout": str(settings.originate_timeout_s),
+        "execute_on_answer": f"sched_hangup +{limit_s} ALLOTTED_TIMEOUT",
+        "origination_caller_id_number": settings.caller_id_number,
+        "origination_caller_id_name": settings.caller_id_name,
+        **settings.variables,
+    }
+    return {name: value for name, value in variables.items() if value}

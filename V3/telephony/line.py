@@ -17,6 +17,7 @@ import logging
 import uuid as uuids
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from V3.clock import Clock
 from V3.errors import (
@@ -24,6 +25,7 @@ from V3.errors import (
     CallTimeout,
     EslCommandFailed,
     EslError,
+    EslNotConnected,
     PromptError,
     StreamError,
     VoicebotError,
@@ -200,24 +202,30 @@ class Line:
 
     async def stop_playing(self, playback: Playback) -> None:
         """Break a prompt that was seen to start, and see it stop. Raises CallTimeout when it cannot be stopped."""
-        for attempt in range(MAX_BREAKS):
+        for _ in range(MAX_BREAKS):
             if playback.stopped.done():
                 return
-            if attempt:
+            if playback.breaks_sent:
                 self.breaks_resent += 1
                 log.warning("call %s: the break was not confirmed, sent again", self.uuid)
-            playback.breaks_sent.append(self._clock.now_ms())
-            try:
-                await self._esl.api(commands.stop_playback(self.uuid), timeout_s=self._bounds.break_resend_s)
-            except EslError as exc:
-                log.warning("call %s: break: %s", self.uuid, exc)
-                if not self._esl.connected:
-                    await self._esl.wait_connected(self._bounds.reconnect_s)
+            await self._send_break(playback)
             with contextlib.suppress(TimeoutError):
                 async with self._clock.timeout(self._bounds.break_resend_s):
                     await asyncio.shield(playback.stopped)
         if not playback.stopped.done():
             raise CallTimeout(f"{playback.path} could not be stopped by {MAX_BREAKS} breaks")
+
+    async def _send_break(self, playback: Playback) -> None:
+        sent_ms = self._clock.now_ms()
+        try:
+            await self._esl.api(commands.stop_playback(self.uuid), timeout_s=self._bounds.break_resend_s)
+        except EslNotConnected as exc:
+            log.warning("call %s: break: %s", self.uuid, exc)
+            await self._esl.wait_connected(self._bounds.reconnect_s)
+            return  # not sent: the next attempt does, unless the prompt has ended meanwhile
+        except EslError as exc:
+            log.warning("call %s: break: %s", self.uuid, exc)
+        playback.breaks_sent.append(sent_ms)
 
     async def hang_up(self, cause: str = "NORMAL_CLEARING") -> Hangup:
         """End the call and see it end. Raises CallTimeout or an EslError when FreeSWITCH cannot be brought to it."""
@@ -248,8 +256,26 @@ class Line:
         dump = await self._api(f"uuid_dump {self.uuid}")
         if dump.startswith("-ERR"):
             self._end(Hangup("LOST", by_us=self._killing))
-        elif "Answer-State: answered" in dump:
+            return
+        lines = (line.partition(": ") for line in dump.splitlines())
+        state = {name: unquote(value) for name, _, value in lines}
+        if state.get("Answer-State") == "answered":
             self._answer()
+        self._take_played(state)
+
+    def _take_played(self, state: Mapping[str, str]) -> None:
+        """A prompt whose events were missed: the channel tells which file it plays, and whether that has ended."""
+        playback = self._playback
+        if playback is None or state.get("variable_current_application_data") != playback.path:
+            return
+        if not playback.started.done():
+            playback.start_ms = self._clock.now_ms()
+            playback.started.set_result(playback.start_ms)
+        if "variable_current_application_response" in state and not playback.stopped.done():
+            played_ms = state.get("variable_playback_ms", "")
+            now_ms = self._clock.now_ms()
+            playback.stop_ms = min(now_ms, playback.start_ms + int(played_ms)) if played_ms.isdigit() else now_ms
+            playback.stopped.set_result("break" if playback.breaks_sent else "done")
 
     async def _until(self, future: asyncio.Future[float] | asyncio.Future[None]) -> None:
         """Wait for ``future`` or the end of the call, whichever comes first. Raises CallEnded."""

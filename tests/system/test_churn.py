@@ -57,6 +57,7 @@ def test_200_calls_leave_nothing_behind(stt: WhisperStreamingSTT, tmp_path: Path
             assert twice == []
             dialled.update(rig.simulator.dialled)
             assert rig.parts.robot.calls_in_progress == 0
+            assert rig.parts.server is not None
             assert rig.parts.server.streams == 0
             reconnects.append(rig.parts.esl.reconnects)
 

@@ -9,10 +9,10 @@ import pytest
 from robot_rig import NUMBER, answering, hangs_up, person, rigged, run, says, until
 
 from V3.clock import Clock
+from V3.config import ServerSettings
 from V3.errors import EslCommandFailed, EslNotConnected, RecognitionError, StreamError
 from V3.simulator import Callee, Faults, FreeSwitchSimulator, Trigger, When
 from V3.system.journal import Journal
-from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
@@ -169,6 +169,26 @@ def test_esl_lost_in_mid_call_and_back_the_call_goes_on(stt: WhisperStreamingSTT
     run(test)
 
 
+def test_a_prompt_that_ended_while_the_connection_was_away_is_known_to_have_ended(
+    stt: WhisperStreamingSTT, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with rigged(stt, tmp_path, person(ACCEPTS)) as rig:
+            task = asyncio.create_task(rig.call())
+            await until(lambda: any(u.state == "PLAYING" for u in rig.updates))
+            rig.simulator.faults = Faults(random_drop_rate=1.0)  # nobody is let in again
+            await rig.simulator.drop_connections()
+            (truth,) = rig.simulator.truths()
+            await until(lambda: truth.prompts[0].status == "done")
+            rig.simulator.faults = Faults()
+            report = await task
+        assert (report.outcome, report.errors) == ("accepted", [])
+        assert report.prompts[0].heard_out
+        assert report.prompts[0].stop_ms == pytest.approx(truth.prompts[0].stop_ms, abs=400)
+
+    run(test)
+
+
 def test_freeswitch_restarted_in_mid_call(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         async with rigged(stt, tmp_path, person()) as rig:
@@ -224,7 +244,7 @@ class BrokenStt:
     def __getattr__(self, name: str) -> object:
         return getattr(self._stt, name)
 
-    async def transcribe_async(self, buffer: object, *, call_id: str, timeout_s: float) -> object:
+    async def transcribe_async(self, buffer: object, *, call_id: str, timeout_s: float | None = None) -> object:
         self.asked += 1
         if self._late:
             await asyncio.Event().wait()
@@ -254,14 +274,13 @@ def test_a_robot_elsewhere_needs_only_its_event_socket(stt: WhisperStreamingSTT,
     """The audio server is another process's; its events come as mod_audio_stream::json."""
 
     async def test() -> None:
-        async with rigged(stt, tmp_path, person(ACCEPTS), server={"send_events": True}) as rig:
-            elsewhere = WebSocketAudioServer(
-                stt, amd=AMDService(), settings=rig.config.server, accept_any=True, speed=8.0
-            )
-            async with elsewhere, EslClient(EslSettings(port=rig.simulator.port)) as esl:
-                robot = RobotFreeSwitchV3(rig.config, esl=esl, audio_url=elsewhere.url_for, clock=Clock(8.0))
-                report = await robot.call(NUMBER)
-                await robot.stop()
+        settings = ServerSettings(port=0, send_events=True)
+        elsewhere = WebSocketAudioServer(stt, amd=AMDService(), settings=settings, accept_any=True, speed=8.0)
+        async with elsewhere:
+            where = {"elsewhere": f"ws://127.0.0.1:{elsewhere.port}"}
+            async with rigged(stt, tmp_path, person(ACCEPTS), server=where) as rig:
+                assert rig.parts.server is None
+                report = await rig.call()
         assert (report.label, report.outcome, report.errors) == ("HUMAN", "accepted", [])
         assert [s.text for s in report.transcript] == ["Je vous écoute.", "Oui, ça m'intéresse."]
 

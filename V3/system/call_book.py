@@ -1,0 +1,70 @@
+"""What is written of calls: the journal of numbers dialled, and a report per call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from V3.calls.report import CallReport
+from V3.system.active_call import ActiveCall
+from V3.system.journal import Journal
+from V3.telephony.dispositions import Disposition, Retry, outcome_of
+from V3.telephony.line import Hangup
+
+__all__ = ["CallBook"]
+
+log = logging.getLogger(__name__)
+
+FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "MEDIA_TIMEOUT", "LOST"}
+
+
+class CallBook:
+    """Reports go to ``folder`` as CALL_ID.json; without a journal numbers may be dialled again."""
+
+    def __init__(self, folder: Path, journal: Journal | None) -> None:
+        self._folder = folder
+        self._journal = journal
+
+    def claim(self, number: str, call_id: str) -> None:
+        """Write that a number is about to be dialled. Raises DialRefused when it was before."""
+        if self._journal is not None:
+            self._journal.claim(number, call_id)
+
+    def note_hangup(self, call: ActiveCall, hangup: Hangup) -> None:
+        """Take how the channel ended into the report."""
+        report = call.report
+        report.hangup_cause, report.sip_status = hangup.cause, hangup.sip_status
+        if call.answered:
+            by_freeswitch = hangup.cause in FREESWITCH_CAUSES
+            report.hung_up_by = "freeswitch" if by_freeswitch else "robot" if hangup.by_us else "callee"
+        call.mark("hangup")
+
+    def settle(self, call: ActiveCall) -> None:
+        """Decide the disposition, and tell the journal whether the number was dialled."""
+        report, line = call.report, call.line
+        dialled = line is not None and line.dialled
+        if line is None or not dialled:
+            report.disposition, report.retry = Disposition.OURS, Retry.SOON
+        elif line.ended.done() or call.answered:
+            outcome = outcome_of(report.hangup_cause, sip_status=report.sip_status, answered=call.answered)
+            report.disposition, report.retry = outcome.disposition, outcome.retry
+        report.duration_ms = max(0, call.now_ms) if call.answered else 0
+        if self._journal is None:
+            return
+        if dialled:
+            self._journal.ended(call.call_id, report.disposition)
+        else:
+            self._journal.release(call.call_id)
+
+    async def write(self, report: CallReport) -> None:
+        """Write the report; a full disk is logged and ends no call."""
+        await asyncio.to_thread(self._write, report)
+
+    def _write(self, report: CallReport) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._folder / f"{report.call_id}.json"
+            path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        except OSError as exc:
+            log.error("the report of call %s could not be written: %s", report.call_id, exc)  # noqa: TRY400
