@@ -79,8 +79,8 @@ class LiveCalls:
             state = row["state"]
             verdict, words, stopped = (row[key].text if key in row else "" for key in ("VERDICT", "words", "STOPPED"))
             table.add_row(
-                number,
-                self._names.get(number, ""),
+                Text(number),
+                Text(self._names.get(number, "")),
                 f"{state.at_ms / 1000:.1f} s",
                 Text(state.state, style=_COLOURS.get(state.state, "")),
                 Text(verdict),

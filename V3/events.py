@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,14 +150,48 @@ def to_json(event: Event) -> str:
 
 
 def from_json(text: str) -> Event:
-    """The event that :func:`to_json` wrote. Raises WireError for anything else."""
+    """The event that :func:`to_json` wrote. Raises WireError for anything else, a value of another type included."""
     try:
         fields: Any = json.loads(text)
         kind = _KINDS[fields.pop("type")]
-        if "words" in fields:
-            fields["words"] = tuple(Word(**word) for word in fields["words"])
-        if "evidence" in fields:
-            fields["evidence"] = tuple(map(str, fields["evidence"]))
-        return kind(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise WireError(f"no event of ours: {text[:80]!r} ({exc})") from exc
+        return kind(**_taken(kind, fields))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
+        raise WireError(f"no event of ours: {text[:80]!r} ({type(exc).__name__}: {exc})") from exc
+
+
+def _taken(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    types = {field.name: str(field.type) for field in dataclasses.fields(kind)}  # written out: annotations are strings
+    return {name: _READERS[types[name]](value) for name, value in fields.items()}
+
+
+def _exactly(kind: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if type(value) is not kind:  # True is no number of milliseconds
+            raise TypeError(f"{value!r:.40} where {kind.__name__} belongs")
+        return value
+
+    return read
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise TypeError(f"{value!r:.40} where a number belongs")
+    return float(value)
+
+
+def _words(value: Any) -> tuple[Word, ...]:
+    return tuple(Word(**_taken(Word, word)) for word in _exactly(list)(value))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_exactly(str)(text) for text in _exactly(list)(value))
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "str": _exactly(str),
+    "int": _exactly(int),
+    "bool": _exactly(bool),
+    "float": _number,
+    "tuple[Word, ...]": _words,
+    "tuple[str, ...]": _texts,
+}

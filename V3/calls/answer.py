@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from V3.calls.words import Phrases, fold, fold_words
+from V3.calls.words import Phrases, fold_words
 
 __all__ = ["AnswerDecider", "AnswerLabel", "AnswerVerdict", "KeywordClass", "Timing"]
 
@@ -74,7 +74,7 @@ class AnswerDecider:
     ) -> None:
         self._machine = tuple(machine)
         self._human = tuple(human)
-        self._hallucinations = frozenset(map(fold, hallucinations))
+        self._hallucinations = Phrases(hallucinations)
         self._machine_from = machine_from
 
     @property
@@ -88,7 +88,7 @@ class AnswerDecider:
     def decide(self, text: str, *, timing: Timing | None = None) -> AnswerVerdict:
         """Say who answered from the words of the first seconds and, where known, their timing."""
         words = fold_words(text)
-        if " ".join(words) in self._hallucinations:
+        if not self._hallucinations.kept(words):  # one or more of them and nothing else
             words = []
         if timing is not None and timing.speech_ms < MIN_SPEECH_MS:
             words = []
@@ -102,7 +102,7 @@ class AnswerDecider:
         return AnswerVerdict(
             AnswerLabel.MACHINE if is_machine else AnswerLabel.HUMAN,
             reason,
-            round(1 / (1 + math.exp(-abs(total - self._machine_from / 2))), 3),
+            round(1 / (1 + math.exp(-abs(total - self._machine_from))), 3),
             tuple(f"{what} ({weight:+.3g})" for what, weight in findings),
             text,
         )
@@ -121,7 +121,7 @@ def _timing_findings(timing: Timing | None, *, has_words: bool) -> list[tuple[st
     """Source of the idea: silence after a short greeting tells people from recordings (common to AMD engines)."""
     if timing is None:
         return []
-    scale = 0.8 if has_words else 2.0  # it tips the balance where words leave doubt; without words it decides
+    scale = 0.6 if has_words else 2.0  # beside words it is no machine alone: businesses greet at length
     if timing.speech_ms >= STEADY_SPEECH_MS and timing.tail_ms < WAITING_MS:
         weight = scale * (1.5 if timing.speech_ms >= LONG_SPEECH_MS else 1.0)
         return [(f"timing: spoke {timing.speech_ms} ms and goes on", weight)]

@@ -34,6 +34,13 @@ class Intent(_Strict):
     next: str
     outcome: str = ""
 
+    @field_validator("phrases")
+    @classmethod
+    def _with_words(cls, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        if wordless := [phrase for phrase in phrases if not fold_words(phrase)]:
+            raise ValueError(f"no word in {', '.join(map(repr, wordless))}: it would never be heard")
+        return phrases
+
 
 class Step(_Strict):
     """One prompt and what may follow it.
@@ -44,7 +51,7 @@ class Step(_Strict):
     next: where to go without listening, or when retries are used up.
     """
 
-    prompt: str
+    prompt: str = Field(min_length=1)
     text: str = ""
     barge_in: bool = True
     listen_s: float = Field(default=0, ge=0, le=60)
@@ -79,17 +86,15 @@ class Scenario(_Strict):
 
     @model_validator(mode="after")
     def _every_step_is_there(self) -> Scenario:
-        known = {*self.steps, END}
-        wanted = {self.start: "start"}
+        if END in self.steps:
+            raise ValueError(f"no step can be called {END!r}: that name hangs up")
+        wanted = [("start", self.start)]
         for name, step in self.steps.items():
-            wanted.setdefault(step.next, f"{name}.next")
-            for label, intent in step.intents.items():
-                wanted.setdefault(intent.next, f"{name}.intents.{label}.next")
-        missing = {target: where for target, where in wanted.items() if target not in known}
+            wanted.append((f"{name}.next", step.next))
+            wanted += [(f"{name}.intents.{label}.next", intent.next) for label, intent in step.intents.items()]
+        missing = [(where, target) for where, target in wanted if target not in {*self.steps, END}]
         if missing:
-            raise ValueError(
-                "; ".join(f"{where} names the step {t!r}, which is not there" for t, where in missing.items())
-            )
+            raise ValueError("; ".join(f"{where} names the step {t!r}, which is not there" for where, t in missing))
         return self
 
     @property
@@ -102,11 +107,11 @@ def parse_scenario(text: str, *, source: str = "scenario") -> Scenario:
     """A scenario from YAML. Raises ScenarioError naming the file and each key that is wrong."""
     try:
         return Scenario.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        raise ScenarioError(f"{source} is no YAML: {exc}") from exc
     except ValidationError as exc:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in exc.errors())
         raise ScenarioError(f"{source}: {faults}") from exc
+    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a date that cannot be
+        raise ScenarioError(f"{source} is no YAML: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ class Phrases:
                 left[at : at + len(phrase)] = [""] * len(phrase)
         return [index for index, word in enumerate(left) if word]
 
+    def begun(self, words: Sequence[str]) -> int:
+        """How many words at the end of ``words`` may be the beginning of a phrase."""
+        most = min(len(words), len(self._by_length[0]) - 1 if self._by_length else 0)
+        ends = (n for n in range(most, 0, -1) if any(p[:n] == tuple(words[-n:]) for p in self._by_length if len(p) > n))
+        return next(ends, 0)
+
 
 def _find(words: Sequence[str], phrase: Sequence[str]) -> int:
     size = len(phrase)

@@ -7,6 +7,7 @@ have rung. Only a ``not dialled`` line (nothing was sent to FreeSWITCH) frees it
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from datetime import UTC, datetime
@@ -19,15 +20,23 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """The journal of one campaign. Use as a context manager, from one thread at a time."""
+    """The journal of one campaign. Use as a context manager, from one thread at a time.
+
+    Raises ConfigError for a damaged file, and for one that another robot has open.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._dialled: dict[str, str] = {}  # number -> call id
         self._open: dict[str, str] = {}  # call id -> number, dialled and never ended
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._read()
         self._file: IO[str] = path.open("a", encoding="utf-8")
+        try:
+            self._lock()
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Journal:
         return self
@@ -72,22 +81,32 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def _lock(self) -> None:
+        """Two robots with one list would dial each number twice; the lock goes with the file, even in a crash."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise ConfigError(f"{self._path} is in use by another robot: give each its own journal") from exc
+
     def _read(self) -> None:
-        if not self._path.exists():
-            return
         data = self._path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):  # a crash in the middle of a line: before the originate it stands for
             os.truncate(self._path, whole)
-        for index, line in enumerate(data[:whole].decode("utf-8", "replace").splitlines(), start=1):
+        for index, line in enumerate(data[:whole].decode("utf-8", "replace").split("\n")[:-1], start=1):
             self._take(line, index)
+
+    def _damaged(self, index: int) -> ConfigError:
+        return ConfigError(f"{self._path} line {index} is damaged: mend or remove it before dialling")
 
     def _take(self, line: str, index: int) -> None:
         try:
             fact: dict[str, Any] = json.loads(line)
             number, call_id, state = str(fact["number"]), str(fact["call_id"]), fact["state"]
         except (ValueError, KeyError, TypeError) as exc:
-            raise ConfigError(f"{self._path} line {index} is damaged: mend or remove it before dialling") from exc
+            raise self._damaged(index) from exc
+        if state not in ("dialling", "not dialled", "ended"):
+            raise self._damaged(index)
         if state == "dialling":
             self._dialled[number] = call_id
             self._open[call_id] = number

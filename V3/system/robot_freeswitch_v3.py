@@ -122,6 +122,10 @@ class RobotFreeSwitchV3:
             if not (isinstance(exc, EslCommandFailed | StreamError) and await self._ended_soon(call)):
                 call.report.errors.append(f"{type(exc).__name__}: {exc}")
                 call.update("FAILED", str(exc))
+        except Exception as exc:  # the root of a call: a fault of ours ends this call and no other
+            log.exception("call %s: an internal error", call.call_id)
+            call.report.errors.append(f"internal error: {type(exc).__name__}: {exc}")
+            call.update("FAILED", str(exc))
         except asyncio.CancelledError:
             call.report.errors.append("cancelled: the robot is stopping")
             raise

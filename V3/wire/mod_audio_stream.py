@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from V3.errors import WireError
 __all__ = ["CallAudio", "CallPath", "ModAudioStream", "call_url", "parse_path"]
 
 RATES_HZ = (8000, 16000)
+MAX_METADATA_KEYS = 64
 _CALL_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
 
@@ -47,15 +48,14 @@ class CallAudio:
 
 def parse_path(target: str) -> CallPath:
     """``/call/<uuid>?rate=8000&channels=2&token=...`` taken apart. Raises WireError naming what is accepted."""
-    parts = urlsplit(target)
-    _, _, call_id = parts.path.partition("/call/")
-    if not parts.path.startswith("/call/") or not _CALL_ID.fullmatch(call_id):
-        raise WireError(f"unknown path {parts.path[:80]!r}: /call/<uuid> is taken", close_code=1008)
+    path, _, asked = target.partition("#")[0].partition("?")
+    if not path.startswith("/call/") or not _CALL_ID.fullmatch(call_id := path.removeprefix("/call/")):
+        raise WireError(f"unknown path {path[:80]!r}: /call/<uuid> is taken", close_code=1008)
     try:
-        query = parse_qs(parts.query, strict_parsing=bool(parts.query), max_num_fields=8)
+        query = parse_qs(asked, strict_parsing=bool(asked), max_num_fields=8)
         rate_hz, channels = int(query.get("rate", ["16000"])[0]), int(query.get("channels", ["1"])[0])
-    except ValueError as exc:
-        raise WireError(f"a query that cannot be read: {exc}", close_code=1008) from exc
+    except ValueError:  # its message would repeat the query, and a token with it
+        raise WireError("a query that cannot be read: rate=, channels= and token= are taken", close_code=1008) from None
     if rate_hz not in RATES_HZ or channels not in (1, 2):
         raise WireError("rate=8000 or 16000 and channels=1 or 2 are taken", close_code=1008)
     return CallPath(call_id, rate_hz, channels, query.get("token", [""])[0])
@@ -93,11 +93,13 @@ class ModAudioStream:
         return CallAudio(sides[0][:whole], sides[1][:whole] if self._channels > 1 else None)
 
     def text(self, message: str) -> None:
-        """Take the metadata text, a JSON object. Raises WireError for anything else."""
+        """Take a metadata text, a JSON object; later ones (``send_text``) add to it. WireError for anything else."""
         try:
             data = json.loads(message)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise WireError(f"text that is not JSON: {message[:80]!r}") from exc
         if not isinstance(data, dict):
             raise WireError(f"metadata is a JSON object, not {message[:80]!r}")
+        if len(self.metadata | data) > MAX_METADATA_KEYS:
+            raise WireError(f"metadata of more than {MAX_METADATA_KEYS} keys")
         self.metadata |= data

@@ -5,7 +5,7 @@ nowhere else; the TCP connection is closed at once after CLOSE (or every hang-up
 loopback unless told otherwise, and elsewhere a token; every wait ends. An engine without ``process_chunk`` is served
 by windows of 800 ms every 200 ms.
 
-Run as a script it starts, streams a bundled word to itself and prints what it heard.
+Run as a script it starts, streams a bundled word to itself and prints what it heard (audio_server_self_test.py).
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import hmac
 import http
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-if __package__ in (None, ""):  # run as a script: the package is two folders up
-    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+if __name__ == "__main__":  # run as a script: the package is three directories up
+    sys.path[0] = str(Path(__file__).resolve().parents[3])
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -30,19 +31,20 @@ from websockets.http11 import Request, Response
 from V3.audio.pcm import Audio
 from V3.config import AnswerSettings, ServerSettings
 from V3.errors import RecognitionError, VoicebotError, WireError
-from V3.events import Event, StreamClosed, StreamFailed, to_json
+from V3.events import Event, Partial, SpeechContinues, StreamClosed, StreamFailed, to_json
 from V3.system.services.amd_service import AMDService
 from V3.system.services.call_hearing import CallHearing, Stream
-from V3.system.services.windowed import WindowedStream
+from V3.system.services.windowed import WindowedStream, transcribed
 from V3.wire.mod_audio_stream import CallPath, ModAudioStream, call_url, parse_path
 
 __all__ = ["WebSocketAudioServer"]
 
 log = logging.getLogger(__name__)
 
-OUTBOX_EVENTS = 256  # events waiting to go back on a WebSocket; beyond that partials are dropped
+OUTBOX_EVENTS = 256  # events waiting to go back on a WebSocket; beyond that the oldest of what comes often is dropped
 MAX_WIRE_ERRORS = 50  # a client that breaks its dialect so often is closed
-NORMAL_CLOSE, POLICY_CLOSE, TRY_LATER_CLOSE = 1000, 1008, 1013
+NORMAL_CLOSE, GOING_AWAY_CLOSE, POLICY_CLOSE, FAILED_CLOSE, TRY_LATER_CLOSE = 1000, 1001, 1008, 1011, 1013
+NO_CLOSE_FRAME = 1006
 
 Handler = Callable[[Event], None]
 
@@ -141,8 +143,8 @@ class WebSocketAudioServer:
         except WireError as exc:
             return self._refuse(connection, http.HTTPStatus.NOT_FOUND, str(exc))
         token = self.settings.token.get_secret_value()
-        given = path.token or request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token and not hmac.compare_digest(token.encode(), given.encode()):
+        given = path.token or _bearer(request)
+        if token and not hmac.compare_digest(token.encode(), given.encode("utf-8", "surrogateescape")):
             return self._refuse(connection, http.HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
         if not self._accept_any and path.call_id not in self._handlers:
             return self._refuse(connection, http.HTTPStatus.NOT_FOUND, f"no call {path.call_id} is expected")
@@ -160,28 +162,45 @@ class WebSocketAudioServer:
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         path = parse_path(connection.request.path)
-        if path.call_id in self._live:  # two handshakes at the same time
+        if path.call_id in self._live:  # two handshakes at the same time, both let in
             return await connection.close(POLICY_CLOSE, "this call is being heard already")
+        if len(self._live) >= self.settings.max_streams:
+            return await connection.close(TRY_LATER_CLOSE, "all streams are taken")
         self._live[path.call_id] = connection
         call = _Connection(self, connection, path)
-        code, reason = NORMAL_CLOSE, "Normal closure"
+        code, reason = FAILED_CLOSE, "internal error"
         try:
-            code, reason = await call.run()
-        except ConnectionClosed as exc:
-            received = exc.rcvd
-            code, reason = (received.code, received.reason) if received else (1006, "lost without a close frame")
-        except VoicebotError as exc:
-            code, reason = getattr(exc, "close_code", 1011), str(exc)
-            call.emit(StreamFailed(call_id=path.call_id, at_ms=call.at_ms, error=type(exc).__name__, message=reason))
-        except Exception as exc:
-            log.exception("call %s: its stream failed", path.call_id)
-            code, reason = 1011, f"internal error: {type(exc).__name__}"
-            call.emit(StreamFailed(call_id=path.call_id, at_ms=call.at_ms, error=type(exc).__name__, message=str(exc)))
+            code, reason = await self._hear(call)
         finally:
             self._live.pop(path.call_id, None)
             await call.close()
-            call.emit(StreamClosed(call_id=path.call_id, at_ms=call.at_ms, code=code, reason=reason))
-            await connection.close(code if code in (NORMAL_CLOSE, POLICY_CLOSE) or code > 1006 else 1000, reason[:100])
+            if path.call_id not in self._live:  # a newer stream of the call has taken its place otherwise
+                call.emit(StreamClosed(call_id=path.call_id, at_ms=call.at_ms, code=code, reason=reason))
+            short = reason.encode()[:120].decode(errors="ignore")  # what a CLOSE frame can hold
+            await connection.close(code if code != NO_CLOSE_FRAME else FAILED_CLOSE, short)
+
+    async def _hear(self, call: _Connection) -> tuple[int, str]:
+        """Serve one stream to its end, whatever ends it; the close code and reason, ours or the client's."""
+        try:
+            await call.run()
+        except ConnectionClosed as exc:
+            closed = exc.rcvd if exc.sent is None or exc.rcvd_then_sent else exc.sent
+            if closed is None:
+                return NO_CLOSE_FRAME, "lost without a close frame"
+            if closed is exc.sent and closed.code not in (NORMAL_CLOSE, GOING_AWAY_CLOSE):  # too large, no pong, ...
+                call.failed(WireError(closed.reason, close_code=closed.code))
+            return closed.code, closed.reason
+        except WireError as exc:
+            call.failed(exc)
+            return exc.close_code, str(exc)
+        except VoicebotError as exc:
+            call.failed(exc)
+            return FAILED_CLOSE, str(exc)
+        except Exception as exc:  # the root of a connection's task
+            log.exception("call %s: its stream failed", call.call_id)
+            call.failed(exc)
+            return FAILED_CLOSE, f"internal error: {type(exc).__name__}"
+        raise AssertionError("run() ends by an error only")
 
     def deliver(self, event: Event) -> None:
         """Hand an event to the call's handler and to everybody's."""
@@ -205,6 +224,9 @@ class WebSocketAudioServer:
 
     def stream(self, call_id: str, emit: Handler) -> Stream:
         """A streaming session of the engine; windows over a batch-only one."""
+        if getattr(self._stt, "engine", "") == "whisper_online":
+            other: Stream = self._stt.open_online_call(call_id, on_event=emit)
+            return other
         if hasattr(self._stt, "process_chunk"):
             stream: Stream = self._stt.open_stream(call_id, on_event=emit, loop=asyncio.get_running_loop())
             return stream
@@ -219,9 +241,36 @@ class WebSocketAudioServer:
         limit_s = self._answer.decode_timeout_s
         try:
             async with asyncio.timeout(limit_s):  # whatever the engine does, the verdict has a deadline
-                return str(await self._stt.transcribe_async(audio, call_id=call_id, timeout_s=limit_s))
+                return str(await transcribed(self._stt, audio, call_id=call_id))
         except TimeoutError as exc:
             raise RecognitionError(f"no transcript within {limit_s:g} s") from exc
+
+
+def _bearer(request: Request) -> str:
+    """The token of ``Authorization: Bearer ...``; empty without one, or with two headers of that name."""
+    given = request.headers.get_all("Authorization")
+    return given[0].removeprefix("Bearer ") if len(given) == 1 else ""
+
+
+class _Outbox:
+    """Events on their way back, bounded: the oldest that comes often makes room, then the oldest of all."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._filled = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        if len(self._events) >= OUTBOX_EVENTS:
+            often = (i for i, waiting in enumerate(self._events) if isinstance(waiting, Partial | SpeechContinues))
+            del self._events[next(often, 0)]
+        self._events.append(event)
+        self._filled.set()
+
+    async def get(self) -> Event:
+        while not self._events:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._events.popleft()
 
 
 class _Connection:
@@ -232,63 +281,88 @@ class _Connection:
         self._socket = connection
         self._path = path
         self._dialect = ModAudioStream(path)
-        self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_EVENTS)
+        self._outbox: _Outbox | None = None
         self._sender: asyncio.Task[None] | None = None
         self._wire_errors = 0
-        self._hearing = server.hearing(path, self.emit)
+        self._hearing: CallHearing | None = None
         self._robot: Stream | None = None
-        if path.channels > 1:
-            self._robot = server.stream(f"{path.call_id}/robot", self.emit)
+
+    @property
+    def call_id(self) -> str:
+        return self._path.call_id
 
     @property
     def at_ms(self) -> int:
-        return self._hearing.at_ms
+        return self._hearing.at_ms if self._hearing is not None else 0
 
     def emit(self, event: Event) -> None:
         self._server.deliver(event)
-        if self._sender is not None and not self._outbox.full():
-            self._outbox.put_nowait(to_json(event))
+        if self._outbox is not None:
+            self._outbox.put(event)
 
-    async def run(self) -> tuple[int, str]:
-        """Take messages until the peer closes (ConnectionClosed), or is silent for too long."""
+    def failed(self, error: Exception) -> None:
+        kind = type(error).__name__
+        self.emit(StreamFailed(call_id=self.call_id, at_ms=self.at_ms, error=kind, message=str(error)))
+
+    async def run(self) -> NoReturn:
+        """Take messages until the peer closes (ConnectionClosed), is silent for too long or errs too often."""
         if self._server.settings.send_events:
-            self._sender = asyncio.create_task(self._send(), name=f"events {self._path.call_id}")
+            self._outbox = _Outbox()
+            self._sender = asyncio.create_task(self._send(self._outbox), name=f"events {self.call_id}")
+        self._hearing = self._server.hearing(self._path, self.emit)
+        if self._path.channels > 1:
+            self._robot = self._server.stream(f"{self.call_id}/robot", self.emit)
         while True:
             try:
                 async with asyncio.timeout(self._server.idle_timeout_s):
                     message = await self._socket.recv()
             except TimeoutError as exc:
-                raise WireError(f"no audio for {self._server.settings.idle_timeout_s:g} s", close_code=1008) from exc
+                idle_s = self._server.settings.idle_timeout_s
+                raise WireError(f"no audio for {idle_s:g} s", close_code=POLICY_CLOSE) from exc
             try:
-                self._take(message)
+                self._take(message, self._hearing)
             except WireError as exc:
                 self._complain(exc)
 
     async def close(self) -> None:
-        if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.gather(self._sender, return_exceptions=True)
-            self._sender = None
-        await self._hearing.close()
-        if self._robot is not None:
-            self._robot.close()
+        """Hear what was being said to its end, then stop sending."""
+        try:
+            if self._hearing is not None:
+                await self._hearing.close()
+            if self._robot is not None:
+                await self._robot.afinish()
+        except Exception as exc:  # the last act of a connection's task: its end is told all the same
+            log.exception("call %s: its last words were not heard", self.call_id)
+            self.failed(exc)
+        finally:
+            if self._robot is not None:
+                self._robot.close()
+            if self._sender is not None:
+                self._sender.cancel()
+                await asyncio.gather(self._sender, return_exceptions=True)
+            self._outbox = None
 
-    def _take(self, message: str | bytes) -> None:
+    def _take(self, message: str | bytes, hearing: CallHearing) -> None:
         if isinstance(message, str):
             self._dialect.text(message)
         elif (audio := self._dialect.binary(message)) is not None:
-            self._hearing.push(audio.callee)
+            hearing.push(audio.callee)
             if self._robot is not None and audio.robot is not None:
                 self._robot.process_chunk(audio.robot)
 
     def _complain(self, error: WireError) -> None:
         self._wire_errors += 1
-        log.warning("call %s: %s", self._path.call_id, error)
-        call_id, at_ms = self._path.call_id, self.at_ms
-        self.emit(StreamFailed(call_id=call_id, at_ms=at_ms, error=type(error).__name__, message=str(error)))
+        log.warning("call %s: %s", self.call_id, error)
+        self.failed(error)
         if self._wire_errors > MAX_WIRE_ERRORS:
             raise WireError(f"over {MAX_WIRE_ERRORS} malformed messages", close_code=POLICY_CLOSE) from error
 
-    async def _send(self) -> None:
+    async def _send(self, outbox: _Outbox) -> None:
         while True:
-            await self._socket.send(await self._outbox.get())
+            await self._socket.send(to_json(await outbox.get()))
+
+
+if __name__ == "__main__":
+    from V3.system.services.audio_server_self_test import main
+
+    sys.exit(main())

@@ -69,6 +69,11 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         if engine == "whisper_online":
             self._single = WhisperOnlineStream(self.recognizer, language=language)
 
+    @property
+    def engine(self) -> Engine:
+        """What hears the calls of an audio server: our own sessions, or whisper_online."""
+        return self._engine
+
     def open_stream(
         self,
         call_id: str,
@@ -76,19 +81,18 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         on_event: OnEvent | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         partials: bool = True,
-    ) -> SpeechStream | WhisperOnlineCall:
+    ) -> SpeechStream:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
 
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
-        next frame. ``call_id`` is one per stream: a call heard in stereo has two. The engine whisper_online needs a
-        running event loop here.
+        next frame. ``call_id`` is one per stream: a call heard in stereo has two.
         """
-        if self._engine == "whisper_online":
-            return WhisperOnlineCall(
-                self.recognizer, call_id, language=self.language, on_event=on_event or (lambda _event: None)
-            )
         session = self._session(call_id, partials=partials)
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
+
+    def open_online_call(self, call_id: str, *, on_event: OnEvent) -> WhisperOnlineCall:
+        """A call's stream through whisper_online, to compare with ours. Needs a running event loop."""
+        return WhisperOnlineCall(self.recognizer, call_id, language=self.language, on_event=on_event)
 
     def process_chunk(self, frame: Any) -> tuple[str, bool]:
         """Feed the service's single stream; waits for the decode that this frame causes, so it is deterministic.

@@ -34,11 +34,10 @@ FINISH_TIMEOUT_S = 10.0
 
 async def transcribed(stt: Any, audio: Audio, *, call_id: str) -> Transcript:
     """What ``stt`` hears, without holding up the event loop; a cancelled wait takes no thread where stt can do it."""
-    transcribe_async = getattr(stt, "transcribe_async", None)
-    if transcribe_async is not None:
-        heard: Transcript = await transcribe_async(audio, call_id=call_id)
-        return heard
-    heard = await asyncio.to_thread(stt.transcribe, audio)
+    direct = getattr(stt, "transcribe_async", None)
+    heard: Transcript = await (
+        direct(audio, call_id=call_id) if direct is not None else asyncio.to_thread(stt.transcribe, audio)
+    )
     return heard
 
 
@@ -59,6 +58,7 @@ class WindowedStream:
         self._finals: set[asyncio.Task[None]] = set()
         self._ready: deque[str] = deque(maxlen=64)
         self._text = ""
+        self._closed = False
         self.partials = True
 
     def process_chunk(self, frame: Audio) -> tuple[str, bool]:
@@ -78,6 +78,7 @@ class WindowedStream:
 
     def close(self) -> None:
         """Drop what is under way."""
+        self._closed = True
         for task in (self._partial, *self._finals):
             if task is not None:
                 task.cancel()
@@ -103,12 +104,14 @@ class WindowedStream:
             self._finish(start_ms, edge.edge_ms)
 
     def _ask_partial(self) -> None:
-        if self._start_ms is None or not self.partials or self._voice.at_ms < self._next_ms or self._busy:
+        wanted = self.partials and not self._closed and self._voice.at_ms >= self._next_ms
+        if self._start_ms is None or not wanted or self._busy:
             return
         self._next_ms = self._voice.at_ms + HOP_MS
         begin = max(self._from, self._tape.end - WINDOW_MS * SAMPLES_PER_MS)
         window = self._tape.cut(begin, self._tape.end)
         self._partial = asyncio.create_task(self._hear_partial(window, begin // SAMPLES_PER_MS, self._start_ms))
+        self._partial.add_done_callback(lambda _: self._ask_partial())  # audio went on meanwhile
 
     @property
     def _busy(self) -> bool:
