@@ -135,9 +135,13 @@ def test_bytes_that_are_no_text_are_a_wrong_token() -> None:
     async def test() -> None:
         async with listening(ENGINE, token=SecretStr(TOKEN)) as ears:
             ears.server.expect(CALL, lambda _event: None)
-            for extra in (b"Authorization:Bearer \xff\xfe\r\n", b"Authorization:a\r\nAuthorization:b\r\n"):
+            asked = REQUEST.encode()
+            for request in (
+                asked + b"Authorization:Bearer \xff\xfe\r\n",
+                asked + b"Authorization:a\r\nAuthorization:b\r\n",
+            ):
                 reader, writer = await asyncio.open_connection("127.0.0.1", ears.server.port)
-                writer.write(REQUEST.encode() + extra + b"\r\n")
+                writer.write(request + b"\r\n")
                 assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
                 writer.close()
                 await writer.wait_closed()

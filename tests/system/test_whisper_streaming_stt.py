@@ -310,10 +310,12 @@ def test_a_service_loads_its_model_in_the_constructor(tmp_path: Path) -> None:
 
 
 def test_closing_leaves_no_thread(recognizer: Recognizer) -> None:
+    before = set(threading.enumerate())
     service = WhisperStreamingSTT(recognizer=recognizer, options=SttOptions(workers=2, self_test=False))
+    assert len(set(threading.enumerate()) - before) == 2
     service.close()
     service.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
+    assert set(threading.enumerate()) <= before
 
 
 def test_whisper_online_as_engine_names_the_remedy_or_is_used(

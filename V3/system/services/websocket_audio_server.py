@@ -144,6 +144,7 @@ class WebSocketAudioServer:
             return self._refuse(connection, http.HTTPStatus.NOT_FOUND, str(exc))
         token = self.settings.token.get_secret_value()
         given = path.token or _bearer(request)
+        # "surrogateescape": older websockets hand out header bytes that are no ASCII so
         if token and not hmac.compare_digest(token.encode(), given.encode("utf-8", "surrogateescape")):
             return self._refuse(connection, http.HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
         if not self._accept_any and path.call_id not in self._handlers:
