@@ -14,6 +14,7 @@ from V3.calls.report import CallReport, CallUpdate
 
 __all__ = ["LiveCalls", "report_table"]
 
+MAX_ROWS = 30  # on screen; calls that have ended make room, oldest first
 _COLOURS = {
     "DIALLING": "dim",
     "ANSWERED": "cyan",
@@ -52,6 +53,9 @@ class LiveCalls:
     def update(self, update: CallUpdate) -> None:
         """Take one line of a call's story."""
         row = self._rows.setdefault(update.number, {})
+        if len(self._rows) > MAX_ROWS:
+            ended = (number for number, told in self._rows.items() if told and told["state"].state == "REPORTED")
+            del self._rows[next(ended, next(iter(self._rows)))]
         row["state"] = update
         if update.text.startswith("«"):
             row["words"] = update

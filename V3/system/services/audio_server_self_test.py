@@ -25,7 +25,6 @@ from V3.events import AnswerClassified, Event, Final, Partial, from_json
 from V3.system.services.amd_service import AMDService
 from V3.system.services.audio_files import read_audio
 from V3.system.services.faster_whisper_stt import SHIPPED_MODEL
-from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["main"]
@@ -57,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _hear_word(stt: WhisperStreamingSTT, console: Console) -> None:
     """Raises TimeoutError when text or verdict do not come."""
+    from V3.system.services.websocket_audio_server import WebSocketAudioServer  # noqa: PLC0415 - it runs this module
+
     settings = ServerSettings(port=0, send_events=True)
     answer = AnswerSettings(decode_timeout_s=10)  # a first decode on a slow machine is no fault of the server
     async with WebSocketAudioServer(stt, amd=AMDService(), settings=settings, answer=answer) as server:
