@@ -23,6 +23,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
+from V3.asr.features import Features, assemble, log_mel
 from V3.asr.hypothesis import cut_loops, join_words
 from V3.asr.loading import (
     SHIPPED_MODEL,
@@ -88,7 +89,6 @@ class Recognizer:
     """One loaded model. Its methods may be called from several threads."""
 
     def __init__(self, model: WhisperModel, info: RecognizerInfo, *, beam_size: int = 1) -> None:
-        self._features = model.feature_extractor
         self._whisper: ctranslate2.models.Whisper = model.model
         self._hf_tokenizer = model.hf_tokenizer
         self._tokenizers: dict[str, Tokenizer] = {}
@@ -189,13 +189,13 @@ class Recognizer:
             tokens = [tokenizer.sot_prev, *tokenizer.encode(" " + request.prompt.strip())[-_MAX_PROMPT_TOKENS:]]
         return [*tokens, *tokenizer.sot_sequence, tokenizer.no_timestamps]
 
-    def _log_mel(self, audio: Audio, frames: int) -> Any:
-        padded = np.zeros(frames * _FRAME_SAMPLES, dtype=np.float32)
-        padded[: audio.size] = audio
-        return self._features(padded, padding=0)
+    def _log_mel(self, request: DecodeRequest, frames: int) -> Features:
+        if request.mel is not None and request.mel.shape[1] == self.info.mel_bands:
+            return assemble(request.mel, frames=frames)
+        return log_mel(request.audio, bands=self.info.mel_bands, frames=frames)
 
     def _decode_bucket(self, requests: Sequence[DecodeRequest], bucket: _Bucket) -> list[Transcript]:
-        mel = np.stack([self._log_mel(request.audio, bucket.frames) for request in requests]).astype(np.float32)
+        mel = np.stack([self._log_mel(request, bucket.frames) for request in requests])
         encoded = self._whisper.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(mel)))
         results = self._whisper.generate(
             encoded,

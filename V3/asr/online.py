@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final as Constant
 
+from V3.asr.features import HOP_SAMPLES, MelTape
 from V3.asr.hypothesis import join_words
 from V3.asr.processor import OnlineASRProcessor, RecognizerASR, WordsFromAudio
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
@@ -48,8 +49,9 @@ class StreamingSession:
 
     ``hop_ms``: new audio between partials. ``endpoint_ms``: silence that ends an utterance. ``preroll_ms``: audio
     before the onset that is decoded too. From 3 s on a pause of 200 ms cuts the window; at ``max_window_s`` it is cut
-    in any case, at its quietest spot. ``prompt`` (words to expect) and ``partials`` (False: finals only) may be
-    changed at any time. Raises ConfigError for settings that cannot work.
+    in any case, at its quietest spot. The attributes ``prompt`` (words to expect) and ``partials`` (False: finals
+    only) may be changed at any time. With ``mel_bands`` (the model's) each frame of its features is computed once,
+    here. Raises ConfigError for settings that cannot work.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class StreamingSession:
         preroll_ms: int = 200,
         max_window_s: float = 12.0,
         language: str = "fr",
-        prompt: str = "",
         partials: bool = True,
+        mel_bands: int = 0,
     ) -> None:
         if hop_ms < 20 or endpoint_ms < _TAIL_MS or not 0 <= preroll_ms <= 1000:
             raise ConfigError(f"hop_ms {hop_ms}, endpoint_ms {endpoint_ms}, preroll_ms {preroll_ms} cannot be used")
@@ -70,18 +72,20 @@ class StreamingSession:
             raise ConfigError(f"max_window_s is {_PAUSE_WINDOW_S:g} to {_HARD_WINDOW_S:g}, not {max_window_s}")
         self.call_id = call_id
         self.language = language
-        self.prompt = prompt
+        self.prompt = ""
         self.partials = partials
         self._hop = hop_ms * SAMPLES_PER_MS
         self._preroll = preroll_ms * SAMPLES_PER_MS
         self._max_window = int(max_window_s * RATE_HZ)
         self._vad = VoiceActivity(end_ms=endpoint_ms)
+        self._mel_bands = mel_bands
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the clock is at 0, and decodes still in flight will be ignored."""
         self._vad.reset()
         self._tape = AudioTape()
+        self._mel = MelTape(self._mel_bands) if self._mel_bands else None
         self._events: list[Event] = []
         self._utterance: Utterance | None = None
         self._closing: deque[Utterance] = deque()
@@ -174,13 +178,13 @@ class StreamingSession:
                 self._close_utterance(edge, (edge.edge_ms + _TAIL_MS) * SAMPLES_PER_MS)
         if self._utterance is None:
             # the onset is sure only some frames after it began: they are kept besides the preroll
-            self._tape.drop_before(self._tape.end - self._preroll - 200 * SAMPLES_PER_MS)
+            self._drop_before(self._tape.end - self._preroll - 200 * SAMPLES_PER_MS)
         else:
             self._cut_long_window(self._utterance)
 
     def _open_utterance(self, edge: VadEdge) -> None:
         onset = edge.edge_ms * SAMPLES_PER_MS
-        start = max(onset - self._preroll, self._taken_to, self._tape.start)
+        start = _on_grid(max(onset - self._preroll, self._taken_to, self._tape.start + HOP_SAMPLES - 1))
         self._utterance = Utterance(edge.edge_ms, [Segment(start)])
         self._decoded_to = onset
         self._partial_speech_ms = self._segment_speech_ms = self._vad.speech_ms - 1  # its first frames count
@@ -207,7 +211,7 @@ class StreamingSession:
         else:
             segment.finish(None)
         self._taken_to = end
-        self._tape.drop_before(end - self._preroll)
+        self._drop_before(end - self._preroll)
         if len(self._due) > _MAX_DUE:
             self._give_up(self._due.popleft(), RecognizerOverloaded(f"more than {_MAX_DUE} final decodes are waiting"))
 
@@ -226,6 +230,7 @@ class StreamingSession:
 
     def _cut(self, utterance: Utterance, at: int) -> None:
         """Close the segment at sample ``at`` and go on with a new one, in a new utterance if this one is too long."""
+        at = _on_grid(at)
         self._close_segment(utterance, at)
         voiced_to = self._tape.end - self._vad.silence_ms * SAMPLES_PER_MS
         self._segment_speech_ms = self._vad.speech_ms - (1 if at < voiced_to else 0)
@@ -263,7 +268,13 @@ class StreamingSession:
             start_ms=segment.start // SAMPLES_PER_MS,
             language=self.language,
             prompt=self.prompt,
+            mel=self._mel.rows(self._tape, segment.start, end) if self._mel is not None else None,
         )
+
+    def _drop_before(self, sample: int) -> None:
+        self._tape.drop_before(sample - HOP_SAMPLES)  # a frame hears 12.5 ms around its middle
+        if self._mel is not None:
+            self._mel.drop_before(sample)
 
     def _settle(self, request: DecodeRequest) -> Pending | None:
         if self._partial is not None and self._partial.request is request:
@@ -307,3 +318,8 @@ class StreamingSession:
                     end_ms=utterance.end_ms or utterance.start_ms,
                 )
             )
+
+
+def _on_grid(sample: int) -> int:
+    """A segment begins where a frame of features does."""
+    return sample - sample % HOP_SAMPLES

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from V3.asr.features import Features
 from V3.audio.pcm import SAMPLES_PER_MS, Audio
 from V3.events import Word
 
@@ -29,7 +30,9 @@ class DecodeRequest:
     """One piece of audio to be heard: 16 kHz float32, at most 30 s.
 
     ``start_ms`` is when the audio begins in its stream and is added to the times of its words. ``prompt`` is text
-    that came before, or words to expect. Two requests are equal only when they are the same object.
+    that came before, or words to expect. ``mel`` are the audio's frames where its stream has computed them already
+    (:meth:`V3.asr.features.MelTape.rows`); without them the recogniser does. Two requests are equal only when they
+    are the same object.
     """
 
     call_id: str
@@ -39,6 +42,7 @@ class DecodeRequest:
     language: str = "fr"
     prompt: str = ""
     word_times: bool = True
+    mel: Features | None = None
 
     @property
     def duration_ms(self) -> int:

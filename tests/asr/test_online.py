@@ -13,6 +13,7 @@ from audio_samples import noise, silence, speech
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from V3.asr.features import assemble, log_mel
 from V3.asr.online import OnlineASRProcessor, StreamingSession
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.audio.pcm import Audio
@@ -260,7 +261,8 @@ def test_without_partials_only_finals_are_decoded_and_it_can_be_changed() -> Non
 
 
 def test_the_prompt_and_language_go_with_every_request() -> None:
-    session = StreamingSession("c", language="en", prompt="Dupont")
+    session = StreamingSession("c", language="en")
+    session.prompt = "Dupont"
     session.push(speech("oui_bonjour"))
     request = session.next_request()
     assert request is not None
@@ -483,3 +485,30 @@ def test_a_burst_longer_than_a_window_is_taken_in_pieces() -> None:
     assert (beg, end) == (0.0, 60.0)
     assert text.split() == [str(number) for number in range(1, 61)]
     assert script.longest_s <= 28.0
+
+
+@pytest.mark.parametrize("pushed", [320, 4800, 16000])
+def test_requests_carry_the_features_of_their_audio(pushed: int) -> None:
+    """Each frame was computed once in the stream; the first two of a later window hear what came before it."""
+    session = StreamingSession("c", mel_bands=80)
+    audio = np.concatenate([silence(1.0), speech("pas_joignable"), silence(1.0), speech("au_travail"), silence(1.0)])
+    asked: list[DecodeRequest] = []
+    for start in range(0, audio.size, pushed):
+        session.push(audio[start : start + pushed])
+        while (request := session.next_request()) is not None:
+            asked.append(request)
+            session.complete(request, Transcript(""))
+    assert len({request.start_ms for request in asked}) >= 2
+    for request in asked:
+        frames = request.audio.size // 160 + 30
+        assert request.mel is not None
+        mine, alone = assemble(request.mel, frames=frames), log_mel(request.audio, bands=80, frames=frames)
+        assert mine[:, 2:] == pytest.approx(alone[:, 2:], abs=1e-4)
+
+
+def test_an_utterance_at_the_very_beginning_loses_nothing() -> None:
+    session = StreamingSession("c", mel_bands=80)
+    session.push(np.concatenate([speech("au_travail"), silence(1.0)]))
+    request = session.next_request()
+    assert request is not None
+    assert request.start_ms <= 60

@@ -122,16 +122,18 @@ class WhisperStreamingSTT(FasterWhisperSTT):
 
     def _session(self, call_id: str, *, partials: bool) -> StreamingSession:
         options = self.options
-        return StreamingSession(
+        session = StreamingSession(
             call_id,
             hop_ms=options.hop_ms,
             endpoint_ms=options.endpoint_ms,
             preroll_ms=options.preroll_ms,
             max_window_s=options.max_window_s,
             language=self.language,
-            prompt=options.prompt,
             partials=partials,
+            mel_bands=self.info.mel_bands,
         )
+        session.prompt = options.prompt
+        return session
 
 
 def main(arguments: list[str] | None = None) -> int:
