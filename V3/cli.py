@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import logging
-import signal
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -30,6 +29,7 @@ from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
+from V3.system.signals import cancelled_by_signals
 from V3.telephony.commands import checked_number
 
 __all__ = ["app"]
@@ -230,12 +230,10 @@ def _loaded(settings: RobotConfig) -> Any:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; SIGTERM is as good as Ctrl-C; an error of ours is a line, not a traceback."""
+    """Run to the end; SIGTERM and a closed terminal are as good as Ctrl-C; an error of ours is a line."""
 
     async def guarded() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        cancelled_by_signals()
         return await work
 
     try:

@@ -173,6 +173,12 @@ def _exactly(kind: type) -> Callable[[Any], Any]:
     return read
 
 
+def _text(value: Any) -> str:
+    text: str = _exactly(str)(value)
+    text.encode()  # half a surrogate pair is a ValueError here: no file and no screen takes it later
+    return text
+
+
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise TypeError(f"{value!r:.40} where a number belongs")
@@ -184,11 +190,11 @@ def _words(value: Any) -> tuple[Word, ...]:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_exactly(str)(text) for text in _exactly(list)(value))
+    return tuple(_text(text) for text in _exactly(list)(value))
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "str": _exactly(str),
+    "str": _text,
     "int": _exactly(int),
     "bool": _exactly(bool),
     "float": _number,

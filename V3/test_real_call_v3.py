@@ -28,6 +28,7 @@ from V3.errors import VoicebotError
 from V3.system.assembly import Assembly, assembled, load_stt
 from V3.system.checks import Check, check_freeswitch, check_prompts, check_server
 from V3.system.scenario_files import load_scenario
+from V3.system.signals import cancelled_by_signals
 from V3.telephony.commands import checked_number, dial_string
 
 __all__ = ["main"]
@@ -55,7 +56,7 @@ def main(
         report = asyncio.run(_run(settings, to))
         console.print(Text(report.model_dump_json(indent=2)))
         _judge(report)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print(Text("stopped; the call was hung up", style="yellow"))
         raise typer.Exit(130) from None
     except (VoicebotError, OSError) as exc:
@@ -86,6 +87,7 @@ def _settings(
 
 
 async def _run(settings: RobotConfig, to: str) -> CallReport:
+    cancelled_by_signals()
     scenario = load_scenario(settings.call.scenario)
     dial_string(settings.freeswitch.dial_string, checked_number(to))
     _show(check_prompts(settings, scenario))

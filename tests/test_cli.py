@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from V3.calls.report import CallReport
+
 ROOT = Path(__file__).resolve().parents[1]
 SOUNDS = ROOT / "V3" / "simulator" / "sounds"
 REAL_CALL = ROOT / "V3" / "test_real_call_v3.py"
@@ -122,3 +124,21 @@ def test_the_real_call_script_names_the_phase_that_failed(tmp_path: Path, freesw
     missing = run(REAL_CALL, "--to", "0199001206", *options, "--prompts-dir", tmp_path, cwd=tmp_path)
     assert missing.returncode == 1
     assert "Remedy" in missing.stdout
+
+
+@pytest.mark.parametrize("program", [("-m", "V3", "call"), (str(REAL_CALL),)], ids=["call", "real call"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["terminated", "terminal closed"])
+def test_a_call_is_hung_up_when_the_robot_is_sent_away(
+    tmp_path: Path, freeswitch: int, program: tuple[str, ...], number: signal.Signals
+) -> None:
+    config = settings(tmp_path, freeswitch)
+    command = [sys.executable, *program, "--config", str(config), "--to", "0199001205"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as robot:
+        assert robot.stdout is not None
+        assert any("ANSWERED" in line for line in robot.stdout)
+        robot.send_signal(number)
+        robot.communicate(timeout=20)
+    assert robot.returncode == 130
+    (path,) = (tmp_path / "reports").glob("*.json")
+    report = CallReport.model_validate_json(path.read_text())
+    assert (report.hung_up_by, report.errors) == ("robot", ["cancelled: the robot is stopping"])

@@ -117,6 +117,7 @@ def without(key: str) -> str:
         spoiled(at_ms=True),
         spoiled(text=None),
         spoiled(call_id=7),
+        spoiled(text="\ud83d"),  # half a surrogate pair
         spoiled(words="oui"),
         spoiled(words=["oui"]),
         spoiled(words={"text": "oui"}),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -28,6 +29,8 @@ from V3.events import (
 from V3.telephony.line import Line, Playback
 
 __all__ = ["ActiveCall"]
+
+log = logging.getLogger(__name__)
 
 MAILBOX_EVENTS = 512  # beyond that the oldest partial or progress event is dropped, then the oldest of all
 _TIMES = ("at_ms", "start_ms", "end_ms", "voiced_until_ms")
@@ -82,11 +85,13 @@ class ActiveCall:
         self.report.moments.setdefault(name, self.now_ms if at_ms is None else at_ms)
 
     def update(self, state: str, text: str = "") -> None:
-        """Tell the live story."""
+        """Tell the live story. Whoever listens and fails (a screen that is gone) is no fault of the call."""
         self.state = state
-        self._on_update(
-            CallUpdate(call_id=self.call_id, number=self.report.number, at_ms=self.now_ms, state=state, text=text)
-        )
+        update = CallUpdate(call_id=self.call_id, number=self.report.number, at_ms=self.now_ms, state=state, text=text)
+        try:
+            self._on_update(update)
+        except Exception:  # the root of a callback
+            log.exception("call %s: its live story was not taken", self.call_id)
 
     def post(self, event: Event) -> None:
         """Take an audio event (on the event loop)."""

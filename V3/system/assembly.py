@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from V3.calls.report import CallReport, CallUpdate
 from V3.calls.scenario import Scenario
 from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
+from V3.errors import DialRefused
 from V3.system.journal import Journal
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
@@ -26,6 +28,8 @@ from V3.telephony.esl import EslClient, EslSettings
 from V3.wire.mod_audio_stream import call_url
 
 __all__ = ["Assembly", "assembled", "esl_settings", "load_stt"]
+
+log = logging.getLogger(__name__)
 
 Ended = Callable[[CallReport], None]
 
@@ -39,18 +43,22 @@ class Assembly:
     server: WebSocketAudioServer | None  # None: it is elsewhere
 
     async def call_all(self, numbers: Iterable[str], *, at_once: int, on_end: Ended = lambda _report: None) -> None:
-        """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all."""
-        gate = asyncio.Semaphore(at_once)
+        """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all.
 
-        async def one(number: str) -> CallReport:
-            async with gate:
-                report = await self.robot.call(number)
-                on_end(report)
-                return report
+        A number that is refused (DialRefused: it was dialled before) is logged and left out.
+        """
+        waiting = iter(numbers)  # one for all: a list of any length costs ``at_once`` tasks
+
+        async def caller() -> None:
+            for number in waiting:
+                try:
+                    on_end(await self.robot.call(number))
+                except DialRefused as exc:  # the calls of the others go on
+                    log.warning("%s: %s", number, exc)
 
         async with asyncio.TaskGroup() as group:
-            for number in numbers:
-                group.create_task(one(number), name="call")
+            for n in range(at_once):
+                group.create_task(caller(), name=f"caller {n}")
 
 
 def esl_settings(config: RobotConfig, *, speed: float = 1.0) -> EslSettings:

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from V3.calls.report import CallReport
+from V3.errors import DialRefused
 from V3.system.active_call import ActiveCall
 from V3.system.journal import Journal
 from V3.telephony.dispositions import Disposition, Retry, outcome_of
@@ -27,9 +28,13 @@ class CallBook:
         self._journal = journal
 
     def claim(self, number: str, call_id: str) -> None:
-        """Write that a number is about to be dialled. Raises DialRefused when it was before."""
-        if self._journal is not None:
+        """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written."""
+        if self._journal is None:
+            return
+        try:
             self._journal.claim(number, call_id)
+        except OSError as exc:
+            raise DialRefused(f"not dialled, for the journal cannot be written: {exc}") from exc
 
     def note_hangup(self, call: ActiveCall, hangup: Hangup) -> None:
         """Take how the channel ended into the report."""
@@ -49,16 +54,23 @@ class CallBook:
         elif line.ended.done() or call.answered:
             outcome = outcome_of(report.hangup_cause, sip_status=report.sip_status, answered=call.answered)
             report.disposition, report.retry = outcome.disposition, outcome.retry
-        report.duration_ms = max(0, call.now_ms) if call.answered else 0
-        if self._journal is None:
-            return
-        if dialled:
-            self._journal.ended(call.call_id, report.disposition)
-        else:
-            self._journal.release(call.call_id)
+        ended_ms = report.moments.get("hangup", call.now_ms)  # not with the wait for the last words
+        report.duration_ms = max(0, ended_ms) if call.answered else 0
+        if self._journal is not None:
+            self._note_end(self._journal, report, dialled=dialled)
+
+    def _note_end(self, journal: Journal, report: CallReport, *, dialled: bool) -> None:
+        """What cannot be written leaves the number as dialled: the safe side."""
+        try:
+            if dialled:
+                journal.ended(report.call_id, report.disposition)
+            else:
+                journal.release(report.call_id)
+        except OSError as exc:
+            log.error("the end of call %s is not in the journal: %s", report.call_id, exc)  # noqa: TRY400
 
     async def write(self, report: CallReport) -> None:
-        """Write the report; a full disk is logged and ends no call."""
+        """Write the report; a full disk, or what no file can hold, is logged and ends no call."""
         await asyncio.to_thread(self._write, report)
 
     def _write(self, report: CallReport) -> None:
@@ -66,5 +78,5 @@ class CallBook:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{report.call_id}.json"
             path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: half a surrogate pair in a text
             log.error("the report of call %s could not be written: %s", report.call_id, exc)  # noqa: TRY400

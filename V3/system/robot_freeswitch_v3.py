@@ -40,7 +40,7 @@ from V3.system.journal import Journal
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.telephony.codec import EslEvent
-from V3.telephony.commands import checked_number, dial_string, kill
+from V3.telephony.commands import audio_stream_start, checked_number, dial_string, kill
 from V3.telephony.esl import EslClient
 from V3.telephony.line import Line, LineBounds, Playback
 
@@ -153,7 +153,8 @@ class RobotFreeSwitchV3:
             clock=self._clock,
             on_update=self._on_update,
         )
-        dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written
+        dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written,
+        audio_stream_start(call_id, self._audio_url(call_id))  # and a bad address of ours before anybody is rung up
         self._book.claim(number, call_id)
         self._active[number] = call
         return call
@@ -263,6 +264,8 @@ class RobotFreeSwitchV3:
         detector = BargeInDetector(self._rules, prompt_start_ms=prompt.start_ms)
         while not playback.stopped.done():
             event = await self._next(call, None)
+            if playback.stopped.done():
+                break  # while the event was awaited: there is nothing left to interrupt
             if event is not None and step.barge_in and (barge_in := detector.feed(event)) is not None:
                 await self._on_barge_in_detected(call, playback, barge_in)
         call.line.check()
@@ -284,6 +287,8 @@ class RobotFreeSwitchV3:
             if playback.breaks_sent:
                 entry.break_sent_ms = call.at(playback.breaks_sent[0])
             call.report.breaks_resent = call.line.breaks_resent
+        if playback.stopped.result() == "hangup":
+            return  # it ended with the call: that confirms no break
         entry.break_confirmed_ms = call.at(playback.stop_ms)
         call.update("STOPPED", f"{entry.break_confirmed_ms - entry.speech_start_ms} ms after speech began")
 
@@ -380,22 +385,29 @@ class RobotFreeSwitchV3:
         try:
             await self._hang_up(call)
             await self._last_words(call)
-        finally:
             self._book.settle(call)
-            if call.line is not None:
-                call.line.close()
-            if self._server is not None:
-                self._server.forget(call.call_id)
-            self._active.pop(call.report.number, None)
-            await self._book.write(call.report)
-            call.update("REPORTED", call.report.disposition)
+        except Exception as exc:  # the root of a task: a fault of ours in one ending is no other call's
+            log.exception("call %s: an internal error at its end", call.call_id)
+            call.report.errors.append(f"internal error: {type(exc).__name__}: {exc}")
+        finally:
+            self._let_go(call)
+        await self._book.write(call.report)
+        call.update("REPORTED", call.report.disposition)
+
+    def _let_go(self, call: ActiveCall) -> None:
+        if call.line is not None:
+            call.line.close()
+        if self._server is not None:
+            self._server.forget(call.call_id)
+        self._active.pop(call.report.number, None)
 
     async def _hang_up(self, call: ActiveCall) -> None:
         line = call.line
         if line is None or not line.dialled:
             return
         try:
-            hangup = await line.hang_up()
+            # a call given up while it rings is not one that nobody answered: the cause tells them apart
+            hangup = await line.hang_up("NORMAL_CLEARING" if call.answered else "ORIGINATOR_CANCEL")
         except VoicebotError as exc:
             self.orphans.add(call.call_id)
             call.report.errors.append(f"the hang-up was not confirmed ({exc}); done when FreeSWITCH is back")

@@ -152,7 +152,9 @@ def audio_stream_start(uuid: str, url: str, *, rate_hz: int = 16000, metadata: M
     text = text.replace("'", "\\u0027").replace(" ", "\\u0020")
     if len(text) > 4096:
         raise CommandError(f"metadata of {len(text)} bytes: 4096 are taken")
-    head = f"uuid_audio_stream {_checked(_UUID, uuid, 'uuid')} start {_checked(_WS_URL, url, 'WebSocket URL')}"
+    if not _WS_URL.fullmatch(url):  # its query, which holds the token, is not repeated
+        raise CommandError(f"{url.partition('?')[0][:80]!r} and its query are no WebSocket URL")
+    head = f"uuid_audio_stream {_checked(_UUID, uuid, 'uuid')} start {url}"
     return f"{head} mono {rate_hz // 1000}k {text}"
 
 

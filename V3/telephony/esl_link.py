@@ -8,6 +8,7 @@ one queue), connecting (every wait bounded, any number of times) and stopping (a
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,8 +153,11 @@ class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no 
 
     @property
     def awaited(self) -> bool:
-        """Whether a caller still waits for the reply to a command that is out."""
-        return any(not getattr(waiter, "abandoned", True) for waiter in self._commands_sent)
+        """Whether a caller still waits for the reply to the command that FreeSWITCH is at; it takes them in turn.
+
+        Those behind it do not count: on a dead connection under load one of them has always just been sent.
+        """
+        return bool(self._commands_sent) and not getattr(self._commands_sent[0], "abandoned", True)
 
     def _queue(self, data: str, waiter: Waiter) -> None:
         try:
@@ -192,6 +196,8 @@ class SafeInboundESL(InboundESL):  # type: ignore[misc]  # greenswitch ships no 
         if was_open:
             self._lost(reason)  # before those who wait learn it: they may ask at once whether it is up again
         with contextlib.suppress(OSError):
+            if self._commands_sent:  # what is not delivered by now is never to be: nobody would wait for that call
+                self.sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.sock.shutdown(gevent.socket.SHUT_RDWR)
         self.sock.close()
         if not self._greeting.ready():  # a refusal that came before the end says more

@@ -235,24 +235,28 @@ class Line:
             if self.ended.done():
                 return self.ended.result()
             try:
-                await self._api(commands.kill(self.uuid, cause))
-                async with self._clock.timeout(HANGUP_CONFIRM_S):
-                    return await asyncio.shield(self.ended)
-            except TimeoutError:
-                await self._ask()  # not sent again before FreeSWITCH says the channel is still there
+                await self._kill(cause)
             except EslError as exc:
                 error = exc
         if self.ended.done():
             return self.ended.result()
         raise error or CallTimeout(f"channel {self.uuid} is still up after {MAX_KILLS} uuid_kill")
 
+    async def _kill(self, cause: str) -> None:
+        await self._api(commands.kill(self.uuid, cause))
+        try:
+            async with self._clock.timeout(HANGUP_CONFIRM_S):
+                await asyncio.shield(self.ended)
+        except TimeoutError:
+            await self._ask()  # not sent again before FreeSWITCH says the channel is still there
+
     async def _api(self, command: str, *, slow: bool = False) -> str:
         """Send once, when there is a connection: one that is away is waited for, within the bound."""
         await self._esl.wait_connected(self._bounds.reconnect_s)
         return await self._esl.api(command, slow=slow)
 
-    async def _ask(self) -> None:
-        """Ask FreeSWITCH what became of the channel, and take that in."""
+    async def _ask(self, playback: Playback | None = None) -> None:
+        """Ask FreeSWITCH what became of the channel, and of a prompt whose events may be lost; take that in."""
         dump = await self._api(f"uuid_dump {self.uuid}")
         if dump.startswith("-ERR"):
             self._end(Hangup("LOST", by_us=self._killing))
@@ -261,12 +265,12 @@ class Line:
         state = {name: unquote(value) for name, _, value in lines}
         if state.get("Answer-State") == "answered":
             self._answer()
-        self._take_played(state)
+        if playback is not None and playback is self._playback:
+            self._take_played(playback, state)
 
-    def _take_played(self, state: Mapping[str, str]) -> None:
+    def _take_played(self, playback: Playback, state: Mapping[str, str]) -> None:
         """A prompt whose events were missed: the channel tells which file it plays, and whether that has ended."""
-        playback = self._playback
-        if playback is None or state.get("variable_current_application_data") != playback.path:
+        if state.get("variable_current_application_data") != playback.path:
             return
         if not playback.started.done():
             playback.start_ms = self._clock.now_ms()
@@ -293,11 +297,16 @@ class Line:
     def _connection_changed(self, up: bool) -> None:  # noqa: FBT001 - the callback's shape
         """Events may have been missed while the connection was away: ask."""
         if up and self._dialled and not self.ended.done():
-            self._resync = asyncio.create_task(self._ask_quietly(), name=f"ask {self.uuid}")
+            if self._resync is not None:
+                self._resync.cancel()  # what it would be told is older
+            # The prompt of now: one begun on the new connection has its events, and the channel may still tell of an
+            # earlier playing of the same file.
+            asking = self._ask_quietly(self._playback)
+            self._resync = asyncio.create_task(asking, name=f"ask {self.uuid}")
 
-    async def _ask_quietly(self) -> None:
+    async def _ask_quietly(self, playback: Playback | None) -> None:
         try:
-            await self._ask()
+            await self._ask(playback)
         except EslError as exc:
             log.warning("call %s: its state could not be asked: %s", self.uuid, exc)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from robot_rig import NUMBER, answering, hangs_up, person, rigged, run, says, until
+from robot_rig import NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
 
 from V3.clock import Clock
 from V3.config import ServerSettings
-from V3.errors import EslCommandFailed, EslNotConnected, RecognitionError, StreamError
+from V3.errors import CommandError, EslCommandFailed, EslNotConnected, RecognitionError, StreamError
 from V3.simulator import Callee, Faults, FreeSwitchSimulator, Trigger, When
 from V3.system.journal import Journal
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
+from V3.telephony.commands import kill
 from V3.telephony.esl import EslClient, EslSettings
 from V3.telephony.line import Line, LineBounds
 
@@ -42,6 +45,33 @@ def test_a_prompt_that_cannot_be_stopped_ends_the_call(stt: WhisperStreamingSTT,
         assert report.hung_up_by == "robot"
         assert report.errors[0].startswith("CallTimeout") or report.prompts[0].status == "done"
         assert report.breaks_resent > 1
+
+    run(test)
+
+
+def test_a_prompt_that_the_hang_up_ended_is_no_confirmed_break(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with rigged(stt, tmp_path, person(INTERRUPTS), faults=Faults(lose_break=1000)) as rig:
+            call = asyncio.create_task(rig.call())
+            await until(lambda: any(u.state == "BARGE-IN" for u in rig.updates))
+            await rig.parts.esl.api(kill(rig.updates[0].call_id))
+            report = await call
+        (barge_in,) = report.barge_ins
+        assert report.prompts[0].status == "hangup"
+        assert barge_in.break_sent_ms is not None
+        assert barge_in.break_confirmed_ms is None
+
+    run(test)
+
+
+def test_a_wrong_address_of_ours_rings_nobody_up_and_keeps_the_token(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    async def test() -> None:
+        wrong = {"public_url": "http://h", "token": "s3cr3t-of-the-test"}
+        async with rigged(stt, tmp_path, person(), server=wrong) as rig:
+            with pytest.raises(CommandError, match="WebSocket URL") as failure:
+                await rig.call()
+            assert rig.simulator.dialled == []
+        assert "s3" not in str(failure.value)
 
     run(test)
 
@@ -340,5 +370,53 @@ def test_a_hang_up_that_cannot_be_sent_is_named() -> None:
             with pytest.raises(EslNotConnected):
                 await line.hang_up()
             line.close()
+
+    run(test)
+
+
+@contextlib.asynccontextmanager
+async def one_line() -> AsyncIterator[tuple[FreeSwitchSimulator, EslClient, Line]]:
+    async with (
+        FreeSwitchSimulator({NUMBER: answering()}, speed=8.0) as simulator,
+        EslClient(EslSettings(port=simulator.port, backoff_min_s=0.02)) as esl,
+    ):
+        line = Line(esl, uuid="one-call", clock=Clock(8.0))
+        await line.dial(f"loopback/{NUMBER}/default", {}, ring_s=5)
+        yield simulator, esl, line
+        await line.hang_up()
+        line.close()
+
+
+def test_a_prompt_repeated_after_a_lost_connection_is_not_taken_for_the_one_before() -> None:
+    """The channel still tells of the first playing of the same file when it is asked."""
+
+    async def test() -> None:
+        async with one_line() as (simulator, esl, line):
+            first = await line.play(str(SOUNDS / "oui_bonjour.wav"))
+            assert await first.stopped == "done"
+            await simulator.drop_connections()
+            await until(lambda: not esl.connected)
+            second = await line.play(str(SOUNDS / "oui_bonjour.wav"))
+            truth = simulator.truth("one-call")
+            await until(lambda: len(truth.prompts) == 2)
+            await line.stop_playing(second)
+            await until(lambda: truth.prompts[1].status != "")
+            assert (second.stopped.result(), truth.prompts[1].status) == ("break", "break")
+
+    run(test)
+
+
+def test_a_connection_that_comes_and_goes_leaves_no_question_open() -> None:
+    async def test() -> None:
+        async with one_line() as (simulator, esl, line):
+            simulator.faults = Faults(reply_delay_ms=2000)
+            for told in list(esl.on_connection) * 2:  # the slow connection alone was away: the first question is out
+                told(True)
+                await asyncio.sleep(0)
+            line.close()
+            await asyncio.sleep(0)
+            left = [task for task in asyncio.all_tasks() if task.get_name().startswith("ask ")]
+            simulator.faults = Faults()
+            assert left == []
 
     run(test)

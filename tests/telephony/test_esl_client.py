@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Awaitable
 
 import pytest
-from esl_client_peer import Lost, answering, healthy, until, with_client
+from esl_client_peer import Lost, answering, connected, healthy, until, with_client
 from esl_peer import WAIT_S, Connection, Peer, answer, event, reply, usual
 
 from V3.errors import (
     CommandError,
     EslCommandFailed,
     EslConnectionLost,
+    EslError,
     EslNotConnected,
     EslTimeout,
 )
@@ -332,6 +334,33 @@ def test_keepalive_drops_a_dead_peer() -> None:
     assert all("api uuid_exists keepalive" in c.commands for c in peer.connections[:2])
 
 
+def test_keepalive_drops_a_dead_peer_that_is_asked_all_the_time() -> None:
+    """A network parted under load: there is always somebody whose command has not timed out yet."""
+
+    def script(connection: Connection) -> None:
+        connection.login()
+        if connection.number < 2:
+            first = connection.read_command()
+            if first is not None and first.startswith("event"):
+                connection.send(reply("+OK"))
+            connection.only_read()
+        else:
+            connection.serve()
+
+    async def body(client: EslClient, peer: Peer) -> None:
+        async def ask(start_s: float) -> str:
+            await asyncio.sleep(start_s)
+            while True:
+                with contextlib.suppress(EslError):
+                    return await client.api("alive")
+                await asyncio.sleep(0)
+
+        async with asyncio.timeout(WAIT_S):
+            assert set(await asyncio.gather(*(ask(0.02 * n) for n in range(5)))) == {"alive"}
+
+    with_client(script, body, keepalive_s=0.05, reply_timeout_s=0.1)
+
+
 def test_keepalive_leaves_alone_a_connection_that_carries_out_a_slow_command() -> None:
     release = threading.Event()
 
@@ -351,6 +380,38 @@ def test_keepalive_leaves_alone_a_connection_that_carries_out_a_slow_command() -
         assert client.reconnects == 0
 
     with_client(answering(say), body, keepalive_s=0.02, reply_timeout_s=0.05)
+
+
+def test_what_was_not_delivered_when_the_connection_was_given_up_is_never_delivered() -> None:
+    """FreeSWITCH stands still, then goes on: a call that was given up must not be dialled by it afterwards."""
+    release = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.login()
+        if connection.number < 2:
+            first = connection.read_command()
+            if first is not None and first.startswith("event"):
+                connection.send(reply("+OK"))
+            assert release.wait(WAIT_S)
+            connection.only_read()
+        else:
+            connection.serve()
+
+    async def body(client: EslClient, peer: Peer) -> None:
+        for command in ("x" * 60_000, "late"):  # the first fills what the peer's TCP takes in by itself
+            with pytest.raises(EslTimeout):
+                await client.api(command)
+        await until(lambda: client.connected and len(peer.connections) >= 4, "new connections")
+        release.set()
+        assert await client.api("alive") == "alive"
+
+    async def main(peer: Peer) -> None:
+        async with connected(peer, keepalive_s=0.3, reply_timeout_s=0.1) as client:
+            await body(client, peer)
+
+    with Peer(script, receive_bytes=4096) as peer:
+        asyncio.run(main(peer))
+    assert "api late" not in peer.commands
 
 
 # Events
