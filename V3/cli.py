@@ -91,9 +91,9 @@ def call(
     settings = _settings(config, model=model, gateway=gateway, scenario=scenario)
     if audio_server:
         settings = settings.replacing(server={"elsewhere": audio_server})
-    book = None if again else Path(settings.call.reports_dir) / "journal.jsonl"
-    targets = _targets(to or [], numbers, book)
-    reports = _run(_call_all(settings, targets, at_once, book))
+    book = Path(settings.call.reports_dir) / "journal.jsonl"
+    targets = _targets(to or [], numbers, None if again else book)
+    reports = _run(_call_all(settings, targets, at_once, book, again=again))
     console.print(report_table(reports))
     if any(report.errors for report in reports):
         raise typer.Exit(1)
@@ -145,10 +145,12 @@ def simulator(
     _run(_simulate(callees, port, speed))
 
 
-async def _call_all(settings: RobotConfig, targets: list[str], at_once: int, book: Path | None) -> list[CallReport]:
+async def _call_all(
+    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool
+) -> list[CallReport]:
     reports: list[CallReport] = []
     with LiveCalls(console) as live:
-        async with assembled(settings, journal=book, on_update=live.update) as parts:
+        async with assembled(settings, journal=book, again=again, on_update=live.update) as parts:
             await parts.call_all(targets, at_once=at_once, on_end=reports.append)
     return reports
 

@@ -19,6 +19,7 @@ from V3.calls.scenario import Scenario
 from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.errors import DialRefused
+from V3.system.call_book import CallBook
 from V3.system.journal import Journal
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
@@ -88,10 +89,13 @@ async def assembled(
     stt: WhisperStreamingSTT | None = None,
     scenario: Scenario | None = None,
     journal: Path | None = None,
+    again: bool = False,
     clock: Clock | None = None,
     on_update: Callable[[CallUpdate], None] = lambda _update: None,
 ) -> AsyncIterator[Assembly]:
-    """Start everything. ``stt`` is closed at the end only when it was loaded here; ``journal`` is a file's path."""
+    """Start everything. ``stt`` is closed at the end only when it was loaded here; ``journal`` is a file's path,
+    ``again`` dials numbers that it holds too.
+    """
     clock = clock or Clock()
     async with contextlib.AsyncExitStack() as stack:
         server = None if config.server.elsewhere else await _hearing(config, stack, stt=stt, clock=clock)
@@ -103,7 +107,7 @@ async def assembled(
             server=server,
             audio_url=None if server else functools.partial(_url_elsewhere, config.server),
             scenario=scenario,
-            journal=book,
+            book=CallBook(Path(config.call.reports_dir), book, again=again),
             clock=clock,
             on_update=on_update,
         )

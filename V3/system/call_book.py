@@ -21,18 +21,19 @@ FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "
 
 
 class CallBook:
-    """Reports go to ``folder`` as CALL_ID.json; without a journal numbers may be dialled again."""
+    """Reports go to ``folder`` as CALL_ID.json. ``again`` dials what the journal holds already, and notes it too."""
 
-    def __init__(self, folder: Path, journal: Journal | None) -> None:
+    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False) -> None:
         self._folder = folder
         self._journal = journal
+        self._again = again
 
     def claim(self, number: str, call_id: str) -> None:
         """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written."""
         if self._journal is None:
             return
         try:
-            self._journal.claim(number, call_id)
+            self._journal.claim(number, call_id, again=self._again)
         except OSError as exc:
             raise DialRefused(f"not dialled, for the journal cannot be written: {exc}") from exc
 

@@ -56,18 +56,18 @@ class Journal:
         """Whether this number was dialled before."""
         return number in self._dialled
 
-    def claim(self, number: str, call_id: str) -> None:
-        """Write that ``number`` is about to be dialled. Raises DialRefused when it was dialled before."""
-        if number in self._dialled:
+    def claim(self, number: str, call_id: str, *, again: bool = False) -> None:
+        """Write that ``number`` is about to be dialled. Raises DialRefused when it was before, unless ``again``."""
+        if number in self._dialled and not again:
             raise DialRefused(f"this number was dialled before (call {self._dialled[number]}): not dialled again")
-        self._dialled[number] = call_id
+        self._dialled.setdefault(number, call_id)
         self._open[call_id] = number
         self._write({"state": "dialling", "number": number, "call_id": call_id})
 
     def release(self, call_id: str) -> None:
         """Write that a claimed number was not dialled after all: it may be dialled later."""
         number = self._open.pop(call_id, "")
-        self._dialled.pop(number, None)
+        self._free(number, call_id)
         self._write({"state": "not dialled", "number": number, "call_id": call_id})
 
     def ended(self, call_id: str, disposition: str) -> None:
@@ -108,9 +108,14 @@ class Journal:
         if state not in ("dialling", "not dialled", "ended"):
             raise self._damaged(index)
         if state == "dialling":
-            self._dialled[number] = call_id
+            self._dialled.setdefault(number, call_id)
             self._open[call_id] = number
         else:
             self._open.pop(call_id, None)
         if state == "not dialled":
-            self._dialled.pop(number, None)
+            self._free(number, call_id)
+
+    def _free(self, number: str, call_id: str) -> None:
+        """Forget a claim; one of an earlier call, which did dial, stays."""
+        if self._dialled.get(number) == call_id:
+            del self._dialled[number]

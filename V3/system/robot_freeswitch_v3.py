@@ -36,7 +36,6 @@ from V3.errors import (
 from V3.events import AnswerClassified, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
-from V3.system.journal import Journal
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.telephony.codec import EslEvent
@@ -53,6 +52,8 @@ UTTERANCE_MAX_S = 20.0  # how long it listens to one answer
 FINAL_WAIT_S = 1.5  # the words of an utterance come this long after its end at the latest
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
 HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
+MAX_ORPHANS = 200  # kept in mind; the oldest beyond are left to FreeSWITCH's own limit
+LOST_CAUSE = "LOST"  # Line's: FreeSWITCH knows nothing of the channel
 HANGUP_SLACK_S = 30  # beyond the longest call, before FreeSWITCH ends it by itself
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
 
@@ -73,7 +74,7 @@ class RobotFreeSwitchV3:
         server: WebSocketAudioServer | None = None,
         audio_url: Callable[[str], str] | None = None,
         scenario: Scenario | None = None,
-        journal: Journal | None = None,
+        book: CallBook | None = None,
         clock: Clock | None = None,
         on_update: Callable[[CallUpdate], None] = lambda _update: None,
     ) -> None:
@@ -84,7 +85,7 @@ class RobotFreeSwitchV3:
         self._server = server
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
         self._scenario = scenario or load_scenario(config.call.scenario)
-        self._book = CallBook(Path(config.call.reports_dir), journal)
+        self._book = book or CallBook(Path(config.call.reports_dir), None)
         self._clock = clock or Clock()
         self._on_update = on_update
         self._rules = BargeInRules(
@@ -96,8 +97,9 @@ class RobotFreeSwitchV3:
         )
         self._active: dict[str, ActiveCall] = {}  # by number
         self._endings: set[asyncio.Task[None]] = set()
-        self.orphans: set[str] = set()  # channels that could not be seen to end
+        self.orphans: dict[str, None] = {}  # channels that could not be seen to end, oldest first
         esl.on_connection.append(self._connection_changed)
+        esl.on_event.append(self._stray_event)
 
     @property
     def calls_in_progress(self) -> int:
@@ -139,6 +141,7 @@ class RobotFreeSwitchV3:
             await asyncio.gather(*self._endings, return_exceptions=True)
         with contextlib.suppress(ValueError):
             self._esl.on_connection.remove(self._connection_changed)
+            self._esl.on_event.remove(self._stray_event)
 
     # The steps of a call.
 
@@ -409,10 +412,12 @@ class RobotFreeSwitchV3:
             # a call given up while it rings is not one that nobody answered: the cause tells them apart
             hangup = await line.hang_up("NORMAL_CLEARING" if call.answered else "ORIGINATOR_CANCEL")
         except VoicebotError as exc:
-            self.orphans.add(call.call_id)
+            self._remember(call.call_id)
             call.report.errors.append(f"the hang-up was not confirmed ({exc}); done when FreeSWITCH is back")
             return
         self._book.note_hangup(call, hangup)
+        if hangup.cause == LOST_CAUSE and not call.answered:
+            self._remember(call.call_id)  # an originate may still be on its way in a FreeSWITCH that was stuck
 
     async def _last_words(self, call: ActiveCall) -> None:
         """The words under way at the hang-up: the end of the stream brings them, if it is here."""
@@ -422,23 +427,39 @@ class RobotFreeSwitchV3:
         while call.stream_open and call.now_ms < deadline_ms:
             await call.next((deadline_ms - call.now_ms) / 1000)
 
+    def _stray_event(self, event: EslEvent) -> None:
+        """A call given up for lost comes up after all: nobody would talk on it."""
+        if event.uuid in self.orphans and event.name in ("CHANNEL_CREATE", "CHANNEL_ANSWER"):
+            self._spawn_orphans_end()
+        elif event.name == "CHANNEL_DESTROY":
+            self.orphans.pop(event.uuid, None)
+
+    def _remember(self, call_id: str) -> None:
+        self.orphans[call_id] = None
+        while len(self.orphans) > MAX_ORPHANS:
+            del self.orphans[next(iter(self.orphans))]
+
     def _connection_changed(self, up: bool) -> None:  # noqa: FBT001 - the callback's shape
         if up and self.orphans:
-            task = asyncio.create_task(self._kill_orphans(), name="orphans")
-            self._endings.add(task)
-            task.add_done_callback(self._endings.discard)
+            self._spawn_orphans_end()
+
+    def _spawn_orphans_end(self) -> None:
+        task = asyncio.create_task(self._kill_orphans(), name="orphans")
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
 
     async def _kill_orphans(self) -> None:
-        """Hang up what was left up when the connection was lost; a channel that is gone answers -ERR."""
+        """Hang up what was left up. One that FreeSWITCH does not know (yet) stays in mind: it may still come up."""
         for call_id in list(self.orphans):
             try:
-                await self._esl.api(kill(call_id))
+                reply = await self._esl.api(kill(call_id))
             except EslNotConnected:
                 return
             except EslError as exc:
                 log.warning("channel %s: %s", call_id, exc)
             else:
-                self.orphans.discard(call_id)
+                if reply.startswith("+OK"):
+                    self.orphans.pop(call_id, None)
 
 
 def _dial_variables(config: RobotConfig) -> dict[str, str]:
@@ -446,11 +467,11 @@ def _dial_variables(config: RobotConfig) -> dict[str, str]:
     settings = config.freeswitch
     limit_s = round(config.call.max_duration_s) + HANGUP_SLACK_S
     variables = {
+        **settings.variables,  # ours come last: the safety hang-up is not to be had away
         "ignore_early_media": str(settings.ignore_early_media).lower(),
         "originate_timeout": str(settings.originate_timeout_s),
         "execute_on_answer": f"sched_hangup +{limit_s} ALLOTTED_TIMEOUT",
         "origination_caller_id_number": settings.caller_id_number,
         "origination_caller_id_name": settings.caller_id_name,
-        **settings.variables,
     }
     return {name: value for name, value in variables.items() if value}

@@ -135,3 +135,18 @@ def test_a_killed_robot_leaves_its_claim_and_no_lock(book: Path) -> None:
         assert journal.interrupted == {"c-1": "0199"}
         with pytest.raises(DialRefused):
             journal.claim("0199", "c-2")
+
+
+def test_again_dials_what_was_dialled_and_notes_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.claim("0199001201", "first")
+        journal.ended("first", "BUSY")
+        journal.claim("0199001201", "second", again=True)
+        assert journal.interrupted == {"second": "0199001201"}
+        journal.release("second")  # not dialled after all: the first call stands
+        assert journal.dialled("0199001201")
+    with Journal(path) as journal:
+        assert journal.dialled("0199001201")
+        with pytest.raises(DialRefused, match="first"):
+            journal.claim("0199001201", "third")

@@ -12,7 +12,7 @@ from robot_rig import NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, 
 
 from V3.clock import Clock
 from V3.config import ServerSettings
-from V3.errors import CommandError, EslCommandFailed, EslNotConnected, RecognitionError, StreamError
+from V3.errors import CommandError, EslCommandFailed, EslNotConnected, RecognitionError, StreamError, VoicebotError
 from V3.simulator import Callee, Faults, FreeSwitchSimulator, Trigger, When
 from V3.system.journal import Journal
 from V3.system.services.amd_service import AMDService
@@ -418,5 +418,38 @@ def test_a_connection_that_comes_and_goes_leaves_no_question_open() -> None:
             left = [task for task in asyncio.all_tasks() if task.get_name().startswith("ask ")]
             simulator.faults = Faults()
             assert left == []
+
+    run(test)
+
+
+def test_a_second_stream_of_a_call_needs_no_second_verdict(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    """The stream dies at 3.5 s, after the verdict; the interruption at 4.5 s is heard in words all the same."""
+
+    async def test() -> None:
+        callee = person(
+            says("de_la_part_de_qui", when=When(Trigger.PROMPT_PLAYING_MS, nth=1, played_ms=2200), after_ms=0)
+        )
+        faults = Faults(stream_dies_after_ms=3500)
+        async with rigged(stt, tmp_path, callee, faults=faults, speed=6) as rig:
+            task = asyncio.create_task(rig.call())
+            await until(lambda: any(u.state == "PLAYING" for u in rig.updates))
+            rig.simulator.faults = Faults()  # the next stream lives
+            report = await task
+        assert report.stream_restarts == 1
+        assert report.barge_ins[0].reason.endswith("words that are no backchannel")
+
+    run(test)
+
+
+def test_a_call_given_up_for_lost_that_comes_up_is_hung_up(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with rigged(stt, tmp_path, answering()) as rig:
+            rig.parts.robot._remember("late-uuid")
+            late = Line(rig.parts.esl, uuid="late-uuid", clock=Clock(8.0))  # as a FreeSWITCH that was stuck would
+            with contextlib.suppress(VoicebotError):
+                await late.dial(f"loopback/{NUMBER}/default", {}, ring_s=5)
+            await until(lambda: not rig.simulator.channels())
+            assert late.ended.done() or not rig.parts.robot.orphans
+            late.close()
 
     run(test)

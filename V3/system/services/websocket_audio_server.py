@@ -31,7 +31,7 @@ from websockets.http11 import Request, Response
 from V3.audio.pcm import Audio
 from V3.config import AnswerSettings, ServerSettings
 from V3.errors import RecognitionError, VoicebotError, WireError
-from V3.events import Event, Partial, SpeechContinues, StreamClosed, StreamFailed, to_json
+from V3.events import AnswerClassified, Event, Partial, SpeechContinues, StreamClosed, StreamFailed, to_json
 from V3.system.services.amd_service import AMDService
 from V3.system.services.call_hearing import CallHearing, Stream
 from V3.system.services.windowed import WindowedStream, transcribed
@@ -73,6 +73,7 @@ class WebSocketAudioServer:
         self._accept_any = accept_any
         self._speed = speed
         self._handlers: dict[str, Handler] = {}
+        self._classified: set[str] = set()  # expected calls whose verdict was given: a second stream needs none
         self._live: dict[str, ServerConnection] = {}
         self._server: Server | None = None
         self.on_event: list[Handler] = []
@@ -104,6 +105,7 @@ class WebSocketAudioServer:
     def forget(self, call_id: str) -> None:
         """Expect this call no more."""
         self._handlers.pop(call_id, None)
+        self._classified.discard(call_id)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken."""
@@ -207,6 +209,8 @@ class WebSocketAudioServer:
         """Hand an event to the call's handler and to everybody's."""
         handler = self._handlers.get(event.call_id)
         if handler is not None:
+            if isinstance(event, AnswerClassified):
+                self._classified.add(event.call_id)
             handler(event)
         for everybodys in list(self.on_event):
             everybodys(event)
@@ -219,7 +223,7 @@ class WebSocketAudioServer:
             stream=self.stream(path.call_id, emit),
             emit=emit,
             recognise=functools.partial(self._recognise, path.call_id),
-            amd=self._amd,
+            amd=None if path.call_id in self._classified else self._amd,
             window_ms=round(self._answer.window_s * 1000),
         )
 

@@ -26,6 +26,7 @@ __all__ = ["WhisperOnlineCall"]
 log = logging.getLogger(__name__)
 
 _PREROLL_FRAMES: Final = 15  # 300 ms before the voice was sure
+_FINISH_TIMEOUT_S: Final = 10.0
 _MAX_WAITING: Final = 60  # seconds of audio; the oldest beyond that is not decoded, and said so
 
 
@@ -66,9 +67,13 @@ class WhisperOnlineCall:
         if self._start_ms is not None:
             self._ended.append((self._start_ms, self._voice.at_ms))
             self._start_ms = None
-        if self._work is not None:
-            await self._work
-        await self._decode()
+        try:
+            async with asyncio.timeout(_FINISH_TIMEOUT_S):
+                if self._work is not None:
+                    await self._work
+                await self._decode()
+        except TimeoutError:
+            self._fail(f"whisper_online: no last words within {_FINISH_TIMEOUT_S:g} s")
         return self._committed
 
     def close(self) -> None:
