@@ -49,6 +49,7 @@ PCM_SCALE: Final = 32768.0
 SILENCE_DBFS: Final = -120.0
 """What :func:`rms_dbfs` answers for digital silence, instead of minus infinity."""
 
+_HALF_BAND_REACH: Final = 12  # samples before and after that the doubling filter hears
 _L16_MIN, _L16_MAX = -32768, 32767
 _MULAW_BIAS, _MULAW_CLIP = 33, 8158  # on 14 bits; their sum is the last value of the last segment
 
@@ -105,12 +106,18 @@ def resample(audio: Audio, *, from_hz: int, to_hz: int) -> Audio:
 class Resampler:
     """Another rate for audio that arrives in pieces; the pieces join without a click.
 
-    soxr holds back a few ms until later samples decide them: ``push(audio, last=True)`` hands those out and ends it.
+    A few samples are held back until later ones decide them: ``push(audio, last=True)`` hands those out and ends it.
+    soxr does it, except for a telephone's 8 kHz made 16 kHz: there soxr's stream was measured 60 to 115 ms behind,
+    which is time a callee talks into the robot's prompt, and a half-band filter of our own is 1.5 ms behind.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         _check_rates(from_hz, to_hz)
-        self._stream = None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
+        self._stream: Any = None
+        if to_hz == 2 * from_hz:
+            self._stream = _Doubler()
+        elif from_hz != to_hz:
+            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32")
 
     def push(self, audio: Audio, *, last: bool = False) -> Audio:
         """The samples that are now certain, float32 at the target rate; any number of them."""
@@ -118,6 +125,27 @@ class Resampler:
         if self._stream is None:
             return samples
         return np.asarray(self._stream.resample_chunk(samples, last=last), dtype=np.float32)
+
+
+class _Doubler:
+    """Twice the rate by a half-band filter (zeros between the samples, then a Kaiser-windowed sinc, 49 taps)."""
+
+    def __init__(self) -> None:
+        self._heard = np.zeros(2 * _HALF_BAND_REACH, dtype=np.float32)  # what the next sample's filter still reaches
+        self._early = 2 * _HALF_BAND_REACH  # outputs before the first sample's own, left out
+
+    def resample_chunk(self, audio: Audio, *, last: bool = False) -> Audio:
+        if not (audio.size or last):
+            return audio  # np.convolve takes the shorter of its two for the filter
+        tail = np.zeros(_HALF_BAND_REACH if last else 0, dtype=np.float32)
+        samples = np.concatenate([self._heard, audio, tail])
+        stuffed = np.zeros(2 * samples.size, dtype=np.float32)
+        stuffed[::2] = samples
+        self._heard = samples[-2 * _HALF_BAND_REACH :]
+        out = np.convolve(stuffed, _half_band(), "valid")  # two for each new sample
+        skipped = min(self._early, out.size)
+        self._early -= skipped
+        return np.asarray(out[skipped:], dtype=np.float32)
 
 
 def rms_dbfs(audio: Audio) -> float:
@@ -194,6 +222,13 @@ def _as_int(audio: Audio) -> NDArray[np.int32]:
 
 def _octets(values: NDArray[np.int32]) -> bytes:
     return bytes(values.astype(np.uint8))
+
+
+@functools.cache
+def _half_band() -> Audio:
+    """Passes a telephone's 300-3400 Hz within 0.1 dB, their mirror image (4600 Hz and up) at least 40 dB down."""
+    taps = np.arange(-2 * _HALF_BAND_REACH, 2 * _HALF_BAND_REACH + 1)
+    return np.asarray(np.sinc(taps / 2) * np.kaiser(taps.size, 7.0), dtype=np.float32)
 
 
 @functools.cache

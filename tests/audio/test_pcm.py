@@ -95,6 +95,30 @@ def test_a_stream_resampled_in_pieces_is_the_whole_resampled() -> None:
     assert np.max(np.abs(joined[1000:-1000] - tone(500)[1000 : joined.size - 1000])) < 0.01
 
 
+@given(cuts=st.lists(st.integers(0, 700), max_size=12))
+def test_a_telephones_rate_is_doubled_alike_however_it_comes(cuts: list[int]) -> None:
+    audio = tone(440, rate_hz=8000)[:4000]
+    stream, at, pieces = pcm.Resampler(8000, 16_000), 0, []
+    for cut in cuts:
+        pieces.append(stream.push(audio[at : at + cut]))
+        at = min(at + cut, audio.size)
+        assert sum(piece.size for piece in pieces) >= 2 * at - 24  # 1.5 ms behind
+    pieces.append(stream.push(audio[at:], last=True))
+    whole = pcm.Resampler(8000, 16_000).push(audio, last=True)
+    assert np.concatenate(pieces) == pytest.approx(whole, abs=1e-6)
+    assert whole.size == 2 * audio.size
+
+
+def test_a_telephones_band_passes_and_its_mirror_image_does_not() -> None:
+    for hz in (300, 1000, 3400):
+        doubled = pcm.Resampler(8000, 16_000).push(tone(hz, rate_hz=8000), last=True)[800:-800]
+        spectrum = np.abs(np.fft.rfft(doubled * np.hanning(doubled.size)))
+        bin_hz = 16_000 / doubled.size
+        wanted, image = spectrum[round(hz / bin_hz)], spectrum[round((8000 - hz) / bin_hz)]
+        assert 20 * np.log10(image / wanted) < -40
+        assert pcm.rms_dbfs(doubled) == pytest.approx(pcm.rms_dbfs(tone(hz, rate_hz=8000)), abs=0.2)
+
+
 @pytest.mark.parametrize("rate", [0, -8000])
 def test_rates_that_are_none_are_refused(rate: int) -> None:
     with pytest.raises(AudioError, match=str(rate)):
