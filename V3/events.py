@@ -93,12 +93,16 @@ class Partial(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Final(Event):
-    """An utterance that has ended; its words change no more."""
+    """An utterance that has ended; its words change no more.
+
+    ``suppressed``: why words were taken out, or why there are none (:class:`V3.asr.suspicion.Suppressed`).
+    """
 
     text: str
     words: tuple[Word, ...]
     start_ms: int
     end_ms: int
+    suppressed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,18 @@
-"""Which words of a growing hypothesis are sure, and which words cannot be meant.
+"""Which words of a growing hypothesis are sure: two policies behind one small interface.
 
 :class:`LocalAgreement` is LocalAgreement-2 (Machacek, Dabre, Bojar: "Turning Whisper into Real-Time Transcription
 System", 2023; after Liu, Spanakis, Niehues 2020): a word is committed once two hypotheses in a row agree on it and on
-all words before it. Three things differ from the published code, each for a fault seen in it:
+all words before it. :class:`AlignAtt` (Papi, Turchi, Negri: "AlignAtt: Using Attention-based Audio-Translation
+Alignments as a Guide for Simultaneous Speech Translation", 2023; on Whisper in SimulStreaming, Machacek, Polak 2025)
+commits a word at once when the audio it attends to does not lie at the very end of what was heard.
+
+What differs from the published code, each for a fault seen in it:
 
 * what of a new hypothesis is already committed is found by aligning its beginning with the committed words (least
   edit distance over characters), not by removing equal n-grams: "oui oui" and "zéro zéro six" keep their repeats, and
   a committed word that the model now hears otherwise is neither doubled nor lost;
 * words are compared without case and punctuation, so that "bonjour" and "Bonjour," agree;
-* :meth:`LocalAgreement.trim` forgets committed words whose audio is gone, so memory is bounded.
+* :meth:`Policy.trim` forgets committed words whose audio is gone, so memory is bounded.
 
 Committed text is append-only whatever is inserted.
 """
@@ -18,17 +22,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final, Literal, Protocol
 
 from V3.events import Word
 
-__all__ = ["LocalAgreement", "cut_loops", "join_words", "word_key", "words_before"]
+__all__ = [
+    "AlignAtt",
+    "LocalAgreement",
+    "Policy",
+    "PolicyName",
+    "join_words",
+    "new_policy",
+    "word_key",
+    "words_before",
+]
+
+PolicyName = Literal["local_agreement", "align_att"]
 
 _NOT_SPOKEN = re.compile(r"[^\w']+")
-
-_MAX_WORDS_PER_S = 22.0  # faster than any speaker
-_LOOP_REPEATS = 3
-_LOOP_NGRAM_WORDS = 8
-_LOOP_WORD_MS = 90  # a repeated word spoken faster than this was not spoken
+_ATTENTION_MARGIN_MS: Final = 300  # see AlignAtt
 
 
 def word_key(text: str) -> str:
@@ -46,8 +58,43 @@ def words_before(words: Sequence[Word], end_ms: int) -> list[Word]:
     return [word for word in words if (word.start_ms + word.end_ms) / 2 < end_ms]
 
 
-class LocalAgreement:
-    """Commits what two successive hypotheses agree on.
+class Policy(Protocol):
+    """Takes the hypotheses of one window of audio in order; says which words are committed."""
+
+    @property
+    def committed(self) -> tuple[Word, ...]:
+        """Words that will not change, from the last trim on; all ``stable``."""
+        ...
+
+    @property
+    def unconfirmed(self) -> tuple[Word, ...]:
+        """The rest of the newest hypothesis; none ``stable``."""
+        ...
+
+    def insert(self, words: Sequence[Word], *, heard_to_ms: int) -> tuple[Word, ...]:
+        """Take the next hypothesis, of audio up to ``heard_to_ms``; the words it commits, as it spells them."""
+        ...
+
+    def flush(self, words: Sequence[Word] | None = None) -> tuple[Word, ...]:
+        """The audio has ended: commit the last hypothesis ``words``, or what is unconfirmed when there is none."""
+        ...
+
+    def trim(self, before_ms: int) -> tuple[Word, ...]:
+        """The window now begins at ``before_ms``: forget and return the committed words that ended by then."""
+        ...
+
+    def limit(self, end_ms: int) -> None:
+        """The window now ends at ``end_ms``: unconfirmed words spoken after that belong to another one."""
+        ...
+
+
+def new_policy(name: PolicyName) -> Policy:
+    """A policy for a new window."""
+    return AlignAtt() if name == "align_att" else LocalAgreement()
+
+
+class _Committed:
+    """What both policies share: committed words, the rest, and how a hypothesis is laid on them.
 
     A hypothesis is all words the model hears in the window of audio that begins after what was trimmed. Words must
     be in order; their times decide only between alignments that fit equally well.
@@ -59,33 +106,22 @@ class LocalAgreement:
 
     @property
     def committed(self) -> tuple[Word, ...]:
-        """Words that will not change, from the last trim on; all ``stable``."""
         return tuple(self._committed)
 
     @property
     def unconfirmed(self) -> tuple[Word, ...]:
-        """The rest of the newest hypothesis; none ``stable``."""
         return tuple(self._unconfirmed)
 
-    def insert(self, words: Sequence[Word]) -> tuple[Word, ...]:
-        """Take the next hypothesis; the words it commits, as it spells them."""
-        rest = self._beyond_committed(words)
-        agreed = _agreement(self._unconfirmed, rest)
-        return self._commit(rest[:agreed], rest[agreed:])
-
     def flush(self, words: Sequence[Word] | None = None) -> tuple[Word, ...]:
-        """The audio has ended: commit the last hypothesis ``words``, or what is unconfirmed when there is none."""
         rest = list(self._unconfirmed) if words is None else self._beyond_committed(words)
         return self._commit(rest, [])
 
     def trim(self, before_ms: int) -> tuple[Word, ...]:
-        """The window now begins at ``before_ms``: forget and return the committed words that ended by then."""
         count = next((i for i, word in enumerate(self._committed) if word.end_ms > before_ms), len(self._committed))
         gone, self._committed = self._committed[:count], self._committed[count:]
         return tuple(gone)
 
     def limit(self, end_ms: int) -> None:
-        """The window now ends at ``end_ms``: unconfirmed words spoken after that belong to another one."""
         self._unconfirmed = words_before(self._unconfirmed, end_ms)
 
     def _commit(self, words: Sequence[Word], rest: Sequence[Word]) -> tuple[Word, ...]:
@@ -96,6 +132,33 @@ class LocalAgreement:
 
     def _beyond_committed(self, words: Sequence[Word]) -> list[Word]:
         return list(words[_aligned_prefix(self._committed, words) :])
+
+
+class LocalAgreement(_Committed):
+    """Commits what two successive hypotheses agree on."""
+
+    def insert(self, words: Sequence[Word], *, heard_to_ms: int = 0) -> tuple[Word, ...]:  # noqa: ARG002 - see Policy
+        rest = self._beyond_committed(words)
+        agreed = _agreement(self._unconfirmed, rest)
+        return self._commit(rest[:agreed], rest[agreed:])
+
+
+class AlignAtt(_Committed):
+    """Commits the words that attend to audio at least ``margin_ms`` before the end of what was heard.
+
+    A word's attention is where alignment ends it. A word nearer to the end may be half a word yet, and neither it nor
+    what follows it is committed. Wants one hypothesis where LocalAgreement wants two.
+    """
+
+    def __init__(self, *, margin_ms: int = _ATTENTION_MARGIN_MS) -> None:
+        super().__init__()
+        self._margin_ms = margin_ms
+
+    def insert(self, words: Sequence[Word], *, heard_to_ms: int) -> tuple[Word, ...]:
+        rest = self._beyond_committed(words)
+        until_ms = heard_to_ms - self._margin_ms
+        sure = next((i for i, word in enumerate(rest) if word.end_ms > until_ms), len(rest))
+        return self._commit(rest[:sure], rest[sure:])
 
 
 def _agreement(old: Sequence[Word], new: Sequence[Word]) -> int:
@@ -148,39 +211,3 @@ def _next_row(row: list[int], said: str, letter: str) -> list[int]:
     for column, other in enumerate(said):
         following.append(min(row[column] + (letter != other), row[column + 1] + 1, following[column] + 1))
     return following
-
-
-def cut_loops(words: Sequence[Word], *, duration_ms: int) -> tuple[Word, ...]:
-    """The words without what a decoder that loops has added.
-
-    An n-gram that comes three times or more in a row is kept once when its repeats would have been spoken faster
-    than 90 ms a word; three "oui" in a second stay. Beyond 22 words per second of audio the rest is dropped.
-    """
-    most = max(2, int(_MAX_WORDS_PER_S * duration_ms / 1000))
-    kept: list[Word] = []
-    index = 0
-    while index < len(words):
-        size, repeats = _loop_at(words, index)
-        kept += words[index : index + size]
-        index += size * repeats
-    return tuple(kept[:most])
-
-
-def _loop_at(words: Sequence[Word], index: int) -> tuple[int, int]:
-    """The n-gram (its size, its repeats) that loops at ``index``; (1, 1) when none does."""
-    for size in range(1, _LOOP_NGRAM_WORDS + 1):
-        repeats = _repeats(words, index, size)
-        last = index + size * repeats - 1
-        if repeats < _LOOP_REPEATS:
-            continue
-        if words[last].end_ms - words[index].start_ms < _LOOP_WORD_MS * size * repeats:
-            return size, repeats
-    return 1, 1
-
-
-def _repeats(words: Sequence[Word], index: int, size: int) -> int:
-    gram = [word_key(word.text) for word in words[index : index + size]]
-    count = 1
-    while [word_key(word.text) for word in words[index + count * size : index + (count + 1) * size]] == gram:
-        count += 1
-    return count if len(gram) == size else 1

@@ -7,6 +7,8 @@
 Requests that can share a batch have the same :meth:`Recognizer.bucket`: CTranslate2 wants equal frame counts (its
 encoder has no length mask) and the start token at the same place in every row. A model that was trained for it
 (``audio_context`` "auto") hears its window plus a margin, rounded up to whole seconds; any other needs Whisper's 30 s.
+A short window whose text looks wrong (it loops, or is unlikely) is decoded once more with more silence after it, and
+the likelier of the two is taken; partials are not, the next one comes soon enough.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import wave
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 import ctranslate2
 import numpy as np
@@ -24,7 +26,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from V3.asr.features import Features, assemble, log_mel
-from V3.asr.hypothesis import cut_loops, join_words
+from V3.asr.hypothesis import join_words
 from V3.asr.loading import (
     SHIPPED_MODEL,
     ModelFiles,
@@ -34,12 +36,15 @@ from V3.asr.loading import (
     resolve_cpu_threads,
     resolve_device,
 )
-from V3.asr.transcript import EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKind, DecodeRequest, Transcript
+from V3.asr.suspicion import Suppressed, cut_loops, silence_hallucination
+from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKind, DecodeRequest, Transcript
+from V3.asr.word_times import timed_words
 from V3.audio.pcm import PCM_SCALE, RATE_HZ, Audio, from_l16, peak, resample
 from V3.errors import AudioError, ConfigError, ModelSelfTestFailed
 from V3.events import Word
 
 __all__ = [
+    "DETECT",
     "EMPTY_TRANSCRIPT",
     "MAX_REQUEST_S",
     "DecodeKind",
@@ -49,7 +54,7 @@ __all__ = [
     "Transcript",
 ]
 
-AudioContext = Literal["model", "auto", "full"]
+AudioContext = Literal["model", "auto", "full", "forced"]
 
 _SELF_TEST_WAV = Path(__file__).resolve().parent.parent / "models" / "selftest.wav"
 _FRAME_SAMPLES: Final = RATE_HZ // 100  # Whisper's mel frames are 10 ms apart
@@ -58,7 +63,10 @@ _FRAMES_STEP: Final = 100  # measured: 1 s steps give telephone-fr the WER of ex
 _MARGIN_FRAMES: Final = 30  # silence after the last word; without it the last word is cut more often
 _AUDIBLE: Final = 2.5 / PCM_SCALE  # dither of one or two steps is silence
 _MAX_PROMPT_TOKENS: Final = 100
+_MAX_HOTWORD_TOKENS: Final = 50
 _TOKENS_PER_S: Final = 20  # French needs about 5 pieces a second (10 at most) of a small vocabulary
+_WIDER_FRAMES: Final = 1000  # the least that a second decode hears, and twice what the first did
+_DOUBTFUL_LOGPROB: Final = -1.0  # Whisper's own threshold for decoding again
 _NO_SPEECH_PROB: Final = 0.6  # Whisper's own thresholds for silence
 _NO_SPEECH_LOGPROB: Final = -1.0
 
@@ -92,6 +100,7 @@ class Recognizer:
         self._whisper: ctranslate2.models.Whisper = model.model
         self._hf_tokenizer = model.hf_tokenizer
         self._tokenizers: dict[str, Tokenizer] = {}
+        self._any_language = _first_language(model)
         self._beam_size = beam_size
         self.info = info
 
@@ -110,40 +119,38 @@ class Recognizer:
     ) -> Self:
         """Load ``telephone-fr``, a CTranslate2 directory or a faster-whisper name such as "small".
 
-        ``audio_context`` "model" does what the model's voicebot.json says (30 s without one). ``workers`` is how many
-        batches CTranslate2 may run side by side. Raises ModelNotFound, DeviceUnavailable, ModelError or ConfigError.
+        ``audio_context`` "model" does what the model's voicebot.json says (30 s without one); "full" is always 30 s;
+        "auto" is short windows, refused for a model that was not trained for them unless it is "forced". ``workers``
+        is how many batches CTranslate2 may run side by side. Raises ModelNotFound, DeviceUnavailable, ModelError or
+        ConfigError.
         """
-        if beam_size < 1 or audio_context not in ("model", "auto", "full"):
+        if beam_size < 1 or audio_context not in get_args(AudioContext):
             raise ConfigError(f"beam_size {beam_size} and audio_context {audio_context!r} cannot be used")
         files = find_model(name, local_files_only=local_files_only)
+        context = _audio_context(files, audio_context)
         where = resolve_device(device)
         threads = resolve_cpu_threads(cpu_threads, files)
         compute = resolve_compute_type(compute_type, where)
         model = load_whisper(files, device=where, compute_type=compute, cpu_threads=threads, workers=workers)
-        return cls(model, _describe(model, files, audio_context, threads), beam_size=beam_size)
+        return cls(model, _describe(model, files, context, threads), beam_size=beam_size)
 
     def bucket(self, request: DecodeRequest) -> Hashable:
         """Requests with equal buckets can be decoded in one batch.
 
         Raises AudioError for more than 30 s and ConfigError for a language the model does not have.
         """
-        return self._bucket(request)
+        return self._bucket(request, wider=False)
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
         """A transcript for each request, in their order; those of one bucket go through the model together.
 
         Audio without a sample above two steps of 16 bits is silence and costs nothing.
         """
-        groups: dict[_Bucket, list[int]] = {}
-        for index, request in enumerate(requests):
-            bucket = self._bucket(request)
-            if peak(request.audio) > _AUDIBLE:
-                groups.setdefault(bucket, []).append(index)
-        transcripts = [_silent(request) for request in requests]
-        for bucket, indices in groups.items():
-            decoded = self._decode_bucket([requests[index] for index in indices], bucket)
-            for index, transcript in zip(indices, decoded, strict=True):
-                transcripts[index] = transcript
+        transcripts = self._pass(requests, wider=False)
+        doubtful = [index for index, each in enumerate(transcripts) if self._looks_wrong(requests[index], each)]
+        again = self._pass([requests[index] for index in doubtful], wider=True)
+        for index, transcript in zip(doubtful, again, strict=True):
+            transcripts[index] = replace(_better(transcripts[index], transcript), redone=True)
         return transcripts
 
     def self_test(self) -> Transcript:
@@ -157,11 +164,30 @@ class Recognizer:
             )
         return transcript
 
-    def _bucket(self, request: DecodeRequest) -> _Bucket:
-        tokens = self._prompt_tokens(request)
-        return _Bucket(self._frames(request), len(tokens), request.language, request.word_times)
+    def _pass(self, requests: Sequence[DecodeRequest], *, wider: bool) -> list[Transcript]:
+        groups: dict[_Bucket, list[int]] = {}
+        for index, request in enumerate(requests):
+            bucket = self._bucket(request, wider=wider)
+            if peak(request.audio) > _AUDIBLE:
+                groups.setdefault(bucket, []).append(index)
+        transcripts = [_silent(request) for request in requests]
+        for bucket, indices in groups.items():
+            decoded = self._decode_bucket([requests[index] for index in indices], bucket)
+            for index, transcript in zip(indices, decoded, strict=True):
+                transcripts[index] = transcript
+        return transcripts
 
-    def _frames(self, request: DecodeRequest) -> int:
+    def _looks_wrong(self, request: DecodeRequest, transcript: Transcript) -> bool:
+        if request.kind is DecodeKind.PARTIAL or self._frames(request, wider=False) == _FULL_FRAMES:
+            return False
+        looped = {Suppressed.LOOP, Suppressed.TOO_FAST}.intersection(transcript.suppressed)
+        return bool(looped) or transcript.avg_logprob < _DOUBTFUL_LOGPROB
+
+    def _bucket(self, request: DecodeRequest, *, wider: bool) -> _Bucket:
+        tokens = self._prompt_tokens(request, request.language)
+        return _Bucket(self._frames(request, wider=wider), len(tokens), request.language, request.word_times)
+
+    def _frames(self, request: DecodeRequest, *, wider: bool) -> int:
         spoken = -(-request.audio.size // _FRAME_SAMPLES)
         if spoken > _FULL_FRAMES:
             raise AudioError(f"a request holds at most {MAX_REQUEST_S} s, not {request.duration_ms / 1000:.1f} s")
@@ -170,9 +196,11 @@ class Recognizer:
         frames = -(-(spoken + _MARGIN_FRAMES) // _FRAMES_STEP) * _FRAMES_STEP
         if frames == self.info.mel_bands:  # CTranslate2 would take the features for encoder output
             frames += _FRAMES_STEP
-        return min(frames, _FULL_FRAMES)
+        return min(max(2 * frames, _WIDER_FRAMES) if wider else frames, _FULL_FRAMES)
 
     def _tokenizer(self, language: str) -> Tokenizer:
+        """The tokenizer of a language; of any, where it is still to be detected."""
+        language = self._any_language if language == DETECT else language
         tokenizer = self._tokenizers.get(language)
         if tokenizer is None:
             if self._whisper.is_multilingual and self._hf_tokenizer.token_to_id(f"<|{language}|>") is None:
@@ -182,12 +210,19 @@ class Recognizer:
             self._tokenizers[language] = tokenizer
         return tokenizer
 
-    def _prompt_tokens(self, request: DecodeRequest) -> list[int]:
-        tokenizer = self._tokenizer(request.language)
-        tokens: list[int] = []
-        if request.prompt.strip():
-            tokens = [tokenizer.sot_prev, *tokenizer.encode(" " + request.prompt.strip())[-_MAX_PROMPT_TOKENS:]]
+    def _prompt_tokens(self, request: DecodeRequest, language: str) -> list[int]:
+        tokenizer = self._tokenizer(language)
+        expected = _encoded(tokenizer, request.hotwords)[:_MAX_HOTWORD_TOKENS]
+        before = _encoded(tokenizer, request.prompt)[-_MAX_PROMPT_TOKENS:]
+        tokens = [tokenizer.sot_prev, *expected, *before] if expected or before else []
         return [*tokens, *tokenizer.sot_sequence, tokenizer.no_timestamps]
+
+    def _languages(self, encoded: Any, requests: Sequence[DecodeRequest]) -> list[tuple[str, float]]:
+        """Each request's language and how likely it is; detected, from the encoder's output, where it is asked for."""
+        if requests[0].language != DETECT or not self._whisper.is_multilingual:
+            return [(self._tokenizer(request.language).language_code, 1.0) for request in requests]
+        best = [ranked[0] for ranked in self._whisper.detect_language(encoded)]
+        return [(token.strip("<|>"), float(likelihood)) for token, likelihood in best]
 
     def _log_mel(self, request: DecodeRequest, frames: int) -> Features:
         if request.mel is not None and request.mel.shape[1] == self.info.mel_bands:
@@ -195,11 +230,13 @@ class Recognizer:
         return log_mel(request.audio, bands=self.info.mel_bands, frames=frames)
 
     def _decode_bucket(self, requests: Sequence[DecodeRequest], bucket: _Bucket) -> list[Transcript]:
+        """All requests of one bucket, at once; one language for all of them, or all to be detected."""
         mel = np.stack([self._log_mel(request, bucket.frames) for request in requests])
         encoded = self._whisper.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(mel)))
+        languages = self._languages(encoded, requests)
         results = self._whisper.generate(
             encoded,
-            [self._prompt_tokens(request) for request in requests],
+            [self._prompt_tokens(request, code) for request, (code, _) in zip(requests, languages, strict=True)],
             beam_size=self._beam_size,
             max_length=_max_length(requests, bucket),
             return_scores=True,
@@ -209,8 +246,8 @@ class Recognizer:
         spoken = [_Spoken.of(result, tokenizer) for result in results]
         words = self._align(encoded, requests, spoken, tokenizer) if bucket.word_times else [()] * len(spoken)
         return [
-            _transcript(request, said, timed, tokenizer)
-            for request, said, timed in zip(requests, spoken, words, strict=True)
+            replace(_transcript(request, said, timed, tokenizer), language=code, language_prob=likelihood)
+            for request, said, timed, (code, likelihood) in zip(requests, spoken, words, languages, strict=True)
         ]
 
     def _align(
@@ -225,7 +262,7 @@ class Recognizer:
             [max(2, request.audio.size // _FRAME_SAMPLES) for request in requests],
         )
         return [
-            _timed_words(said.tokens, alignment, request, tokenizer) if said.tokens else ()
+            timed_words(said.tokens, alignment, tokenizer, start_ms=request.start_ms) if said.tokens else ()
             for said, alignment, request in zip(spoken, alignments, requests, strict=True)
         ]
 
@@ -237,6 +274,7 @@ class _Spoken:
     tokens: list[int]
     avg_logprob: float
     no_speech_prob: float
+    suppressed: tuple[Suppressed, ...] = ()
 
     @classmethod
     def of(cls, result: Any, tokenizer: Tokenizer) -> _Spoken:
@@ -245,23 +283,62 @@ class _Spoken:
         score = float(result.scores[0]) * len(tokens) / (len(tokens) + 1) if tokens else 0.0
         spoken = cls(tokens, score, float(result.no_speech_prob))
         if spoken.no_speech_prob > _NO_SPEECH_PROB and spoken.avg_logprob < _NO_SPEECH_LOGPROB:
-            return cls([], 0.0, spoken.no_speech_prob)
+            return cls([], 0.0, spoken.no_speech_prob, (Suppressed.NO_SPEECH,))
+        text = tokenizer.decode(tokens)
+        if silence_hallucination(text, no_speech_prob=spoken.no_speech_prob):
+            return cls([], 0.0, spoken.no_speech_prob, (Suppressed.HALLUCINATION,))
         return spoken
 
 
-def _describe(model: WhisperModel, files: ModelFiles, audio_context: AudioContext, cpu_threads: int) -> RecognizerInfo:
+def _audio_context(files: ModelFiles, wanted: AudioContext) -> Literal["auto", "full"]:
+    """Short windows or 30 s. Raises ConfigError for short ones that the model was not trained for."""
+    if wanted == "auto" and files.audio_context != "auto":
+        raise ConfigError(
+            f"audio_context auto (short windows) was asked of model {files.name!r}, which was trained on windows of "
+            '30 s only: with less it loops or leaves words out. Use "full", take a checkpoint trained for short '
+            'windows (telephone-fr; ACFT checkpoints, converted with --short-context), or pass "forced" to try it'
+        )
+    if wanted == "model":
+        return files.audio_context
+    return "full" if wanted == "full" else "auto"
+
+
+def _describe(
+    model: WhisperModel, files: ModelFiles, audio_context: Literal["auto", "full"], cpu_threads: int
+) -> RecognizerInfo:
     return RecognizerInfo(
         name=files.name,
         device=str(model.model.device),
         compute_type=str(model.model.compute_type),
         mel_bands=int(model.model.n_mels),
-        audio_context=files.audio_context if audio_context == "model" else audio_context,
+        audio_context=audio_context,
         cpu_threads=cpu_threads,
     )
 
 
+def _first_language(model: WhisperModel) -> str:
+    """A language that the model has: French, or else the first of its tokenizer, after the start token."""
+    tokenizer = model.hf_tokenizer
+    first = tokenizer.id_to_token(tokenizer.token_to_id("<|startoftranscript|>") + 1) or ""
+    return "fr" if tokenizer.token_to_id("<|fr|>") is not None else first.strip("<|>")
+
+
+def _encoded(tokenizer: Tokenizer, text: str) -> list[int]:
+    return list(tokenizer.encode(" " + text.strip())) if text.strip() else []
+
+
 def _silent(request: DecodeRequest) -> Transcript:
-    return Transcript("", (), request.duration_ms / 1000, request.language, 0.0, 1.0)
+    duration_s = request.duration_ms / 1000
+    return Transcript("", (), duration_s, request.language, 0.0, 1.0, suppressed=(Suppressed.INAUDIBLE,))
+
+
+def _better(first: Transcript, second: Transcript) -> Transcript:
+    """The one that does not loop; of two alike the likelier."""
+
+    def sound(transcript: Transcript) -> tuple[bool, float]:
+        return not transcript.suppressed, transcript.avg_logprob
+
+    return second if sound(second) > sound(first) else first
 
 
 def _max_length(requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
@@ -271,39 +348,15 @@ def _max_length(requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
 
 
 def _transcript(request: DecodeRequest, said: _Spoken, words: tuple[Word, ...], tokenizer: Tokenizer) -> Transcript:
+    suppressed = said.suppressed
     if words:
-        words = cut_loops(words, duration_ms=request.duration_ms)
+        words, cut = cut_loops(words, duration_ms=request.duration_ms)
+        suppressed += cut
     text = join_words(words) if words else tokenizer.decode(said.tokens).strip()
-    return Transcript(text, words, request.duration_ms / 1000, request.language, said.avg_logprob, said.no_speech_prob)
-
-
-def _timed_words(tokens: list[int], alignment: Any, request: DecodeRequest, tokenizer: Tokenizer) -> tuple[Word, ...]:
-    """Words with times from attention, as in faster-whisper's find_alignment (after Whisper's timing.py)."""
-    texts, pieces = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
-    pairs = np.asarray(alignment.alignments)
-    first_of_token = np.diff(pairs[:, 0], prepend=-1) > 0
-    times_ms = pairs[first_of_token, 1] * 20 + request.start_ms
-    ends = np.minimum(np.cumsum([len(piece) for piece in pieces[:-1]]), len(times_ms) - 1)
-    words: list[Word] = []
-    begin = 0
-    for text, end in zip(texts, ends.tolist(), strict=False):
-        confidence = float(np.mean(alignment.text_token_probs[begin:end])) if end > begin else 0.0
-        start_ms = int(times_ms[min(begin, len(times_ms) - 1)])
-        _append(words, Word(text, start_ms, int(times_ms[end]), round(confidence, 3)))
-        begin = end
-    return tuple(words)
-
-
-def _append(words: list[Word], word: Word) -> None:
-    """Add a word as Whisper spells it, with its leading space or without.
-
-    Without one it goes on the word before ("vous" on "êtes-"), and so does punctuation alone (" ?" on "allô").
-    """
-    if words and (not word.text.startswith(" ") or not any(letter.isalnum() for letter in word.text)):
-        last = words[-1]
-        words[-1] = Word(last.text + word.text, last.start_ms, max(last.end_ms, word.end_ms), last.confidence)
-    elif word.text.strip():
-        words.append(replace(word, text=word.text.strip()))
+    duration_s = request.duration_ms / 1000
+    return Transcript(
+        text, words, duration_s, avg_logprob=said.avg_logprob, no_speech_prob=said.no_speech_prob, suppressed=suppressed
+    )
 
 
 def _self_test_audio() -> Audio:

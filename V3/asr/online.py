@@ -19,9 +19,9 @@ from collections import deque
 from typing import Final as Constant
 
 from V3.asr.features import HOP_SAMPLES, MelTape
-from V3.asr.hypothesis import join_words
+from V3.asr.hypothesis import PolicyName, join_words, new_policy
 from V3.asr.processor import OnlineASRProcessor, RecognizerASR, WordsFromAudio
-from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
+from V3.asr.transcript import DETECT, DecodeKind, DecodeRequest, Transcript
 from V3.asr.utterance import Pending, Segment, Utterance
 from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio, quietest_sample
 from V3.audio.tape import AudioTape
@@ -41,6 +41,7 @@ _MAX_DUE: Constant = 32  # final decodes not yet fetched; the oldest beyond is g
 # 3 s, 0.28 at 5 s (0.29 when each utterance is decoded whole); with pauses of only 0.2-0.6 s, 0.39 against 0.46.
 _PAUSE_WINDOW_S: Constant = 3.0
 _HARD_WINDOW_S: Constant = 28.0  # under Whisper's 30
+_SURE_LANGUAGE: Constant = 0.5
 _MAX_UTTERANCE_S: Constant = 60  # so that the words of a Partial stay few
 
 
@@ -49,12 +50,16 @@ class StreamingSession:
 
     ``hop_ms``: new audio between partials. ``endpoint_ms``: silence that ends an utterance. ``preroll_ms``: audio
     before the onset that is decoded too. From 3 s on a pause of 200 ms cuts the window; at ``max_window_s`` it is cut
-    in any case, at its quietest spot. The attributes ``prompt`` (words to expect) and ``partials`` (False: finals
-    only) may be changed at any time. With ``mel_bands`` (the model's) each frame of its features is computed once,
-    here. Raises ConfigError for settings that cannot work.
+    in any case, at its quietest spot. ``policy`` commits the words of partials (:mod:`V3.asr.hypothesis`). With
+    ``mel_bands`` (the model's) each frame of its features is computed once, here. Raises ConfigError for settings that
+    cannot work.
+
+    These attributes may be changed at any time: ``prompt`` (text that came before), ``hotwords`` (words to expect),
+    ``partials`` (False: finals only), ``language`` ("auto": detected from the first words that are sure of it, then
+    kept) and ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings of one session, each with a default
         self,
         call_id: str,
         *,
@@ -64,6 +69,7 @@ class StreamingSession:
         max_window_s: float = 12.0,
         language: str = "fr",
         partials: bool = True,
+        policy: PolicyName = "local_agreement",
         mel_bands: int = 0,
     ) -> None:
         if hop_ms < 20 or endpoint_ms < _TAIL_MS or not 0 <= preroll_ms <= 1000:
@@ -72,8 +78,11 @@ class StreamingSession:
             raise ConfigError(f"max_window_s is {_PAUSE_WINDOW_S:g} to {_HARD_WINDOW_S:g}, not {max_window_s}")
         self.call_id = call_id
         self.language = language
-        self.prompt = ""
+        self.prompt = self.hotwords = ""
         self.partials = partials
+        self.stretch = 1.0
+        self._wanted_language = language
+        self._policy: PolicyName = policy
         self._hop = hop_ms * SAMPLES_PER_MS
         self._preroll = preroll_ms * SAMPLES_PER_MS
         self._max_window = int(max_window_s * RATE_HZ)
@@ -82,7 +91,8 @@ class StreamingSession:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the clock is at 0, and decodes still in flight will be ignored."""
+        """Forget everything heard: the clock is at 0, and decodes still in flight will be ignored."""
+        self.language = self._wanted_language
         self._vad.reset()
         self._tape = AudioTape()
         self._mel = MelTape(self._mel_bands) if self._mel_bands else None
@@ -152,11 +162,13 @@ class StreamingSession:
         pending = self._settle(request)
         if pending is None:
             return
+        self._learn_language(request, transcript)
+        heard_to_ms = request.start_ms + request.duration_ms
         if request.kind is DecodeKind.PARTIAL:
-            pending.segment.hear(transcript)
+            pending.segment.hear(transcript, heard_to_ms=heard_to_ms)
         else:
             pending.segment.finish(transcript)
-        self._show(pending.utterance, request.start_ms + request.duration_ms)
+        self._show(pending.utterance, heard_to_ms)
         self._emit_finals()
 
     def fail(self, request: DecodeRequest, error: Exception) -> None:
@@ -185,7 +197,7 @@ class StreamingSession:
     def _open_utterance(self, edge: VadEdge) -> None:
         onset = edge.edge_ms * SAMPLES_PER_MS
         start = _on_grid(max(onset - self._preroll, self._taken_to, self._tape.start + HOP_SAMPLES - 1))
-        self._utterance = Utterance(edge.edge_ms, [Segment(start)])
+        self._utterance = Utterance(edge.edge_ms, [self._segment(start)])
         self._decoded_to = onset
         self._partial_speech_ms = self._segment_speech_ms = self._vad.speech_ms - 1  # its first frames count
         self._events.append(SpeechStarted(call_id=self.call_id, at_ms=edge.at_ms, start_ms=edge.edge_ms))
@@ -236,14 +248,14 @@ class StreamingSession:
         self._segment_speech_ms = self._vad.speech_ms - (1 if at < voiced_to else 0)
         at_ms = at // SAMPLES_PER_MS
         if at_ms - utterance.start_ms < _MAX_UTTERANCE_S * 1000:
-            utterance.segments.append(Segment(at))
+            utterance.segments.append(self._segment(at))
             return
         self._end(utterance, at_ms)
-        self._utterance = Utterance(at_ms, [Segment(at)])
+        self._utterance = Utterance(at_ms, [self._segment(at)])
 
     def _quietest_spot(self, segment: Segment) -> int:
         """The middle of the quietest 60 ms of the last seconds, after the words that are committed already."""
-        committed = segment.agreement.committed
+        committed = segment.policy.committed
         start = max(
             self._tape.end - _CUT_SEARCH_MS * SAMPLES_PER_MS,
             committed[-1].end_ms * SAMPLES_PER_MS if committed else 0,
@@ -258,7 +270,7 @@ class StreamingSession:
         if not self.partials or self._partial is not None or self._utterance is None:
             return False
         spoken = self._vad.speech_ms > max(self._partial_speech_ms, self._segment_speech_ms)
-        return spoken and self._tape.end - self._decoded_to >= self._hop
+        return spoken and self._tape.end - self._decoded_to >= self._hop * self.stretch
 
     def _request(self, kind: DecodeKind, segment: Segment, end: int) -> DecodeRequest:
         return DecodeRequest(
@@ -268,8 +280,17 @@ class StreamingSession:
             start_ms=segment.start // SAMPLES_PER_MS,
             language=self.language,
             prompt=self.prompt,
+            hotwords=self.hotwords,
             mel=self._mel.rows(self._tape, segment.start, end) if self._mel is not None else None,
         )
+
+    def _segment(self, start: int) -> Segment:
+        return Segment(start, new_policy(self._policy))
+
+    def _learn_language(self, request: DecodeRequest, transcript: Transcript) -> None:
+        """Keep the language that was detected, from the first words that are sure of it."""
+        if request.language == DETECT and transcript.text and transcript.language_prob >= _SURE_LANGUAGE:
+            self.language = transcript.language
 
     def _drop_before(self, sample: int) -> None:
         self._tape.drop_before(sample - HOP_SAMPLES)  # a frame hears 12.5 ms around its middle
@@ -316,6 +337,7 @@ class StreamingSession:
                     words=words,
                     start_ms=utterance.start_ms,
                     end_ms=utterance.end_ms or utterance.start_ms,
+                    suppressed=utterance.suppressed,
                 )
             )
 

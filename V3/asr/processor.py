@@ -1,4 +1,4 @@
-"""The interface of whisper_streaming on our LocalAgreement, for programs that were written for it.
+"""The interface of whisper_streaming on our policies, for programs that were written for it.
 
 One window of audio grows, is decoded again and again, and is trimmed at committed words. New programs do better with
 :class:`V3.asr.online.StreamingSession`, which knows utterances and spends nothing on silence.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from V3.asr.hypothesis import LocalAgreement, join_words
+from V3.asr.hypothesis import PolicyName, join_words, new_policy
 from V3.asr.transcript import DecodeKind, Decoder, DecodeRequest
 from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio
 from V3.audio.tape import AudioTape
@@ -41,7 +41,7 @@ class RecognizerASR:
 
 
 class OnlineASRProcessor:
-    """The interface of whisper_streaming's OnlineASRProcessor on our LocalAgreement.
+    """The interface of whisper_streaming's OnlineASRProcessor on our LocalAgreement (or AlignAtt, by ``policy``).
 
     Insert 16 kHz audio, call :meth:`process_iter` whenever a chunk's worth has arrived, and :meth:`finish` at the end.
     Each answers ``(beg_s, end_s, text)`` of what became certain, ``(None, None, "")`` for nothing. The buffer is
@@ -50,8 +50,16 @@ class OnlineASRProcessor:
     makes a recogniser repeat itself more often than it helps.
     """
 
-    def __init__(self, asr: WordsFromAudio, *, trim_after_s: float = 12.0, init_prompt: str = "") -> None:
+    def __init__(
+        self,
+        asr: WordsFromAudio,
+        *,
+        trim_after_s: float = 12.0,
+        init_prompt: str = "",
+        policy: PolicyName = "local_agreement",
+    ) -> None:
         self._asr = asr
+        self._policy = policy
         self._trim_after = int(trim_after_s * RATE_HZ)
         self._init_prompt = init_prompt
         self.init()
@@ -61,7 +69,7 @@ class OnlineASRProcessor:
         self._offset_ms = round((offset or 0.0) * 1000)
         self._tape = AudioTape()
         self._start = 0
-        self._agreement = LocalAgreement()
+        self._agreement = new_policy(self._policy)
         self._decoded_to = 0
 
     def insert_audio_chunk(self, audio: Audio) -> None:
@@ -71,7 +79,9 @@ class OnlineASRProcessor:
     def process_iter(self) -> tuple[float | None, float | None, str]:
         """Decode the buffer; the words on which this decode and the one before agree."""
         newly = self._take_overlong()
-        newly += self._agreement.insert(self._decode(self._tape.end))
+        newly += self._agreement.insert(
+            self._decode(self._tape.end), heard_to_ms=self._offset_ms + self._decoded_to // SAMPLES_PER_MS
+        )
         self._trim()
         return _span(newly)
 
@@ -92,7 +102,7 @@ class OnlineASRProcessor:
     def _take_all(self, end: int) -> list[Word]:
         """Take every word up to sample ``end`` as certain; the buffer begins there now."""
         newly = list(self._agreement.flush(self._decode(end)))
-        self._agreement = LocalAgreement()
+        self._agreement = new_policy(self._policy)
         self._begin_at(end)
         return newly
 

@@ -11,10 +11,12 @@ from V3.asr.features import Features
 from V3.audio.pcm import SAMPLES_PER_MS, Audio
 from V3.events import Word
 
-__all__ = ["EMPTY_TRANSCRIPT", "MAX_REQUEST_S", "DecodeKind", "DecodeRequest", "Decoder", "Transcript"]
+__all__ = ["DETECT", "EMPTY_TRANSCRIPT", "MAX_REQUEST_S", "DecodeKind", "DecodeRequest", "Decoder", "Transcript"]
 
 MAX_REQUEST_S = 30
 """Whisper's window: longer audio must be cut before it is asked about."""
+DETECT = "auto"
+"""As a request's language: the model says which it is."""
 
 
 class DecodeKind(IntEnum):
@@ -29,10 +31,11 @@ class DecodeKind(IntEnum):
 class DecodeRequest:
     """One piece of audio to be heard: 16 kHz float32, at most 30 s.
 
-    ``start_ms`` is when the audio begins in its stream and is added to the times of its words. ``prompt`` is text
-    that came before, or words to expect. ``mel`` are the audio's frames where its stream has computed them already
-    (:meth:`V3.asr.features.MelTape.rows`); without them the recogniser does. Two requests are equal only when they
-    are the same object.
+    ``start_ms`` is when the audio begins in its stream and is added to the times of its words. ``language`` is a code
+    such as "fr", or "auto" to have it detected. ``prompt`` is text that came before (its last 100 tokens count),
+    ``hotwords`` are words to expect (the first 50). ``mel`` are the audio's frames where its stream has computed them
+    already (:meth:`V3.asr.features.MelTape.rows`); without them the recogniser does. Two requests are equal only when
+    they are the same object.
     """
 
     call_id: str
@@ -41,6 +44,7 @@ class DecodeRequest:
     start_ms: int = 0
     language: str = "fr"
     prompt: str = ""
+    hotwords: str = ""
     word_times: bool = True
     mel: Features | None = None
 
@@ -54,7 +58,9 @@ class Transcript:
     """What was heard. ``str()`` gives the text.
 
     ``words`` are empty when word times were not asked for. ``avg_logprob`` is per token (0.0 for no text);
-    ``no_speech_prob`` is Whisper's own guess that nobody speaks.
+    ``no_speech_prob`` is Whisper's own guess that nobody speaks. ``language_prob`` is 1.0 where the language was given.
+    ``suppressed`` says why words were taken out (:class:`V3.asr.suspicion.Suppressed`); ``redone`` that the decode
+    looked wrong and was made again with more context.
     """
 
     text: str
@@ -63,6 +69,9 @@ class Transcript:
     language: str = "fr"
     avg_logprob: float = 0.0
     no_speech_prob: float = 0.0
+    language_prob: float = 1.0
+    suppressed: tuple[str, ...] = ()
+    redone: bool = False
 
     def __str__(self) -> str:
         return self.text

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from V3.asr.hypothesis import LocalAgreement, join_words, words_before
+from V3.asr.hypothesis import LocalAgreement, Policy, join_words, words_before
+from V3.asr.suspicion import Suppressed
 from V3.asr.transcript import DecodeRequest, Transcript
 from V3.events import Word
 
@@ -20,33 +21,38 @@ __all__ = ["Pending", "Segment", "Utterance"]
 class Segment:
     """Audio from ``start`` (a sample of the stream) on, until it is closed at ``end_ms``.
 
-    ``done`` once its final decode was taken or has failed.
+    ``done`` once its final decode was taken or has failed; ``suppressed`` says what that left out.
     """
 
     start: int
+    policy: Policy = field(default_factory=LocalAgreement)
     end_ms: int | None = None
-    agreement: LocalAgreement = field(default_factory=LocalAgreement)
     done: bool = False
+    suppressed: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:
-        return self.agreement.committed + self.agreement.unconfirmed
+        return self.policy.committed + self.policy.unconfirmed
 
-    def hear(self, transcript: Transcript) -> None:
-        """Take a decode of its audio so far; one that was asked for before it was closed may reach beyond its end."""
-        if self.done:
+    def hear(self, transcript: Transcript, *, heard_to_ms: int) -> None:
+        """Take a decode of its audio up to ``heard_to_ms``.
+
+        One that was asked for before it was closed may reach beyond its end. A decode that looped confirms nothing.
+        """
+        if self.done or Suppressed.LOOP in transcript.suppressed:
             return
         words = transcript.words if self.end_ms is None else words_before(transcript.words, self.end_ms)
-        self.agreement.insert(words)
+        self.policy.insert(words, heard_to_ms=heard_to_ms)
 
     def close(self, end_ms: int) -> None:
         """No more audio: what was heard beyond ``end_ms`` will be heard again by the next segment."""
         self.end_ms = end_ms
-        self.agreement.limit(end_ms)
+        self.policy.limit(end_ms)
 
     def finish(self, transcript: Transcript | None) -> None:
         """Take the decode of all its audio; None when that failed: then the last partial's words stand."""
-        self.agreement.flush(None if transcript is None else transcript.words)
+        self.policy.flush(None if transcript is None else transcript.words)
+        self.suppressed = () if transcript is None else transcript.suppressed
         self.done = True
 
 
@@ -71,6 +77,11 @@ class Utterance:
     @property
     def done(self) -> bool:
         return self.end_ms is not None and all(segment.done for segment in self.segments)
+
+    @property
+    def suppressed(self) -> tuple[str, ...]:
+        """Why words are missing, each reason once."""
+        return tuple(dict.fromkeys(reason for segment in self.segments for reason in segment.suppressed))
 
     def final_words(self) -> tuple[Word, ...]:
         return tuple(replace(word, stable=True) for word in self.words)

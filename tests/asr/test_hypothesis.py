@@ -1,4 +1,4 @@
-"""LocalAgreement: what is committed never changes, nothing is lost or doubled, repeats survive; loops are cut."""
+"""Both policies: what is committed never changes, nothing is lost or doubled, repeats survive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from V3.asr.hypothesis import LocalAgreement, cut_loops, join_words, word_key
+from V3.asr.hypothesis import AlignAtt, LocalAgreement, Policy, PolicyName, join_words, new_policy, word_key
 from V3.events import Word
 
 STEP_MS = 300
@@ -180,26 +180,121 @@ def test_word_keys(text: str, key: str) -> None:
     assert word_key(text) == key
 
 
-def test_three_yes_in_a_second_are_no_loop() -> None:
-    spoken = words("oui oui oui bonjour", step_ms=250)
-    assert cut_loops(spoken, duration_ms=1000) == spoken
+# ---- AlignAtt
 
 
-def test_a_loop_is_kept_once() -> None:
-    looped = words("bonjour " + "je vous remercie " * 10 + "au revoir", step_ms=20)
-    assert join_words(cut_loops(looped, duration_ms=2000)) == "bonjour je vous remercie au revoir"
+def test_align_att_commits_at_once_what_is_not_at_the_end_of_the_audio() -> None:
+    policy = AlignAtt(margin_ms=300)
+    assert join_words(policy.insert(words("je suis au"), heard_to_ms=1000)) == "je suis"  # "au" ends at 900
+    assert join_words(policy.unconfirmed) == "au"
+    assert join_words(policy.insert(words("je suis en voiture"), heard_to_ms=1300)) == "en"
+    assert join_words(policy.flush(words("je suis en voiture"))) == "voiture"
+    assert committed_by(policy) == "je suis en voiture"
 
 
-def test_a_loop_at_the_very_end_is_kept_once() -> None:
-    assert join_words(cut_loops(words("oui " * 40, step_ms=10), duration_ms=3000)) == "oui"
+def test_align_att_commits_nothing_after_a_word_that_is_not_sure() -> None:
+    policy = AlignAtt(margin_ms=300)
+    crossed = [Word("un", 0, 200), Word("deux", 200, 1000), Word("trois", 500, 600)]
+    assert join_words(policy.insert(crossed, heard_to_ms=1000)) == "un"
 
 
-def test_more_words_than_anybody_speaks_are_dropped() -> None:
-    text = " ".join(f"mot{index}" for index in range(100))
-    assert len(cut_loops(words(text, step_ms=10), duration_ms=1000)) == 22
+def test_align_att_keeps_what_it_committed_when_the_model_changes_its_mind() -> None:
+    policy = AlignAtt(margin_ms=300)
+    policy.insert(words("oui oui"), heard_to_ms=2000)
+    policy.insert(words("oui d'accord merci"), heard_to_ms=2000)
+    assert committed_by(policy) == "oui oui d'accord merci"
 
 
-@given(SENTENCE)
-def test_words_at_a_human_pace_are_never_cut(sentence: list[str]) -> None:
-    spoken = words(" ".join(sentence))
-    assert cut_loops(spoken, duration_ms=len(sentence) * STEP_MS) == spoken
+def committed_by(policy: Policy) -> str:
+    return join_words(policy.committed)
+
+
+HYPOTHESES = st.lists(SENTENCE, max_size=8)
+
+
+@pytest.mark.parametrize("name", ["local_agreement", "align_att"])
+@given(data=st.data())
+def test_committed_text_is_append_only_whatever_comes(name: PolicyName, data: st.DataObject) -> None:
+    policy = new_policy(name)
+    told: list[str] = []
+    for number, sentence in enumerate(data.draw(HYPOTHESES)):
+        newly = policy.insert(words(" ".join(sentence)), heard_to_ms=STEP_MS * (number + 1))
+        told += [word.text for word in newly]
+        assert [word.text for word in policy.committed] == told
+        assert all(word.stable for word in policy.committed)
+        assert not any(word.stable for word in policy.unconfirmed)
+    told += [word.text for word in policy.flush()]
+    assert [word.text for word in policy.committed] == told
+
+
+@pytest.mark.parametrize("name", ["local_agreement", "align_att"])
+@given(sentence=SENTENCE, cuts=st.lists(st.integers(0, 12), max_size=8))
+def test_stable_hypotheses_give_the_whole_with_either_policy(
+    name: PolicyName, sentence: list[str], cuts: list[int]
+) -> None:
+    policy = new_policy(name)
+    for cut in sorted(cuts):
+        policy.insert(words(" ".join(sentence[:cut])), heard_to_ms=STEP_MS * min(cut, len(sentence)))
+    policy.flush(words(" ".join(sentence)))
+    assert committed_by(policy) == " ".join(sentence)
+
+
+# ---- the published method
+
+
+class Published:
+    """LocalAgreement-2 as its paper words it: the longest common prefix of two successive hypotheses is committed.
+
+    Hypotheses are compared as they are written, and a new one is taken from its first word after the committed ones.
+    """
+
+    def __init__(self) -> None:
+        self.committed: list[str] = []
+        self._last: list[str] = []
+
+    def insert(self, hypothesis: Sequence[str]) -> None:
+        rest = list(hypothesis[len(self.committed) :])
+        common = 0
+        while common < min(len(rest), len(self._last)) and rest[common] == self._last[common]:
+            common += 1
+        self.committed += rest[:common]
+        self._last = rest[common:]
+
+
+@given(st.lists(SENTENCE, max_size=10))
+def test_where_the_committed_words_are_heard_again_both_commit_the_same(hypotheses: list[list[str]]) -> None:
+    """The usual stream: every hypothesis begins with what is committed, and goes on as it likes."""
+    published, ours = Published(), LocalAgreement()
+    for tail in hypotheses:
+        hypothesis = published.committed + tail
+        published.insert(hypothesis)
+        ours.insert(words(" ".join(hypothesis)))
+        assert [word.text for word in ours.committed] == published.committed
+
+
+@pytest.mark.parametrize(
+    ("fault", "hypotheses", "published_commits", "ours_commits"),
+    [
+        ("a change of case or punctuation blocks a commit", ["bonjour oui", "Bonjour, oui."], "", "Bonjour, oui."),
+        (
+            "a committed word that is now heard as two shifts all that follow",
+            ["bonjour madame", "bonjour madame", "bon jour madame je", "bon jour madame je"],
+            "bonjour madame madame je",
+            "bonjour madame je",
+        ),
+        (
+            "a committed word that is now left out loses the next",
+            ["oui oui", "oui oui", "oui d'accord merci", "oui d'accord merci"],
+            "oui oui merci",
+            "oui oui d'accord merci",
+        ),
+    ],
+)
+def test_the_named_faults_of_the_published_method(
+    fault: str, hypotheses: list[str], published_commits: str, ours_commits: str
+) -> None:
+    published, ours = Published(), LocalAgreement()
+    for text in hypotheses:
+        published.insert(text.split())
+        ours.insert(words(text))
+    assert (" ".join(published.committed), committed(ours)) == (published_commits, ours_commits)

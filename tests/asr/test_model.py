@@ -12,8 +12,8 @@ import pytest
 from audio_samples import TEXTS, noise, silence, speech
 
 from V3.asr import loading, model
-from V3.asr.model import DecodeKind, DecodeRequest, Recognizer
-from V3.audio.pcm import Audio
+from V3.asr.model import DecodeKind, DecodeRequest, Recognizer, Transcript
+from V3.audio.pcm import Audio, resample
 from V3.errors import (
     AudioError,
     ConfigError,
@@ -171,7 +171,49 @@ def test_a_directory_loads_and_has_full_context_unless_it_says_otherwise(copy: P
     assert Recognizer.load(str(copy), device="cpu").info.audio_context == "auto"
     (copy / "voicebot.json").unlink()
     assert Recognizer.load(str(copy), device="cpu").info.audio_context == "full"
-    assert Recognizer.load(str(copy), device="cpu", audio_context="auto").info.audio_context == "auto"
+    with pytest.raises(ConfigError, match=r"not trained|trained on windows of 30 s"):
+        Recognizer.load(str(copy), device="cpu", audio_context="auto")
+    assert Recognizer.load(str(copy), device="cpu", audio_context="forced").info.audio_context == "auto"
+
+
+def test_a_language_is_detected_when_it_is_not_given(recognizer: Recognizer) -> None:
+    detected = recognizer.decode([request(speech("pas_la"), language="auto")])[0]
+    given = recognizer.decode([request(speech("pas_la"))])[0]
+    assert (detected.text, detected.words, detected.language) == (given.text, given.words, "fr")
+    assert 0.5 < detected.language_prob <= 1.0
+    assert given.language_prob == 1.0
+
+
+def test_prompt_and_hotwords_are_bounded(recognizer: Recognizer) -> None:
+    def tokens(**fields: str) -> int:
+        return recognizer.bucket(request(speech("pas_la"), **fields)).prompt_tokens  # type: ignore[attr-defined, no-any-return]
+
+    bare = tokens()
+    assert tokens(prompt="  ", hotwords="") == bare
+    assert tokens(hotwords="mutuelle") > bare + 1
+    assert tokens(prompt="bonjour " * 1000) == bare + 1 + 100
+    assert tokens(prompt="bonjour " * 1000, hotwords="mutuelle " * 1000) == bare + 1 + 100 + 50
+    heard = recognizer.decode([request(speech("au_travail"), hotwords="travail", prompt="Bonjour madame.")])[0]
+    assert "travail" in heard.text
+
+
+def test_a_doubtful_final_is_heard_again_with_more_context_and_a_partial_is_not(recognizer: Recognizer) -> None:
+    def partial_of(audio: Audio) -> Transcript:
+        return recognizer.decode([DecodeRequest("c", DecodeKind.PARTIAL, audio)])[0]
+
+    # speech played backwards, or half as fast: the model writes something and is not sure of it
+    odd = [np.ascontiguousarray(speech(name)[::-1]) for name in TEXTS]
+    odd += [resample(speech(name), from_hz=10, to_hz=20) for name in TEXTS]
+    unlikely = next(audio for audio in odd if partial_of(audio).avg_logprob < -1.0)
+    partial = partial_of(unlikely)
+    final = recognizer.decode([request(unlikely)])[0]
+    sure = recognizer.decode([request(speech("peut_etre"))])[0]
+    assert (final.redone, partial.redone, sure.redone) == (True, False, False)
+    assert final.avg_logprob >= partial.avg_logprob
+
+
+def test_silence_says_why_it_has_no_text(recognizer: Recognizer) -> None:
+    assert recognizer.decode([request(silence(1.0))])[0].suppressed == ("inaudible",)
 
 
 @pytest.mark.parametrize("missing", ["model.bin", "config.json", "tokenizer.json"])
