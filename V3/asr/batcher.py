@@ -5,40 +5,57 @@ first request and whatever else of its bucket is waiting; never on a timer. The 
 oldest waiting partial is dropped, and when there is none the newcomer; a newer partial of a call takes the place of
 its older waiting one. What is dropped gets RecognizerOverloaded, so that nobody waits for it.
 
+Under load partials are to come rarer (:attr:`Batcher.stretch`, see :mod:`V3.asr.load`), so that answer detection and
+finals keep their deadlines; the log says when that begins and ends.
+
 Worker threads know only the queue, not the Batcher: one that is forgotten without ``close`` ends its threads when it
 is collected, or when the interpreter exits.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
+from V3.asr.load import LoadMeter
 from V3.asr.transcript import DecodeKind, Decoder, DecodeRequest, Transcript
 from V3.errors import ConfigError, RecognitionError, RecognizerClosed, RecognizerOverloaded
 
 __all__ = ["Batcher"]
 
+log = logging.getLogger(__name__)
+
 _CLOSE_TIMEOUT_S: Final = 10.0
+_STRETCH_TOLD: Final = 1.2  # a stretch below it is not worth a line in the log
 
 
 class Batcher:
     """Hands requests to ``recognizer`` in batches of at most ``max_batch``, from ``workers`` threads.
 
     A CPU gains nothing from large batches (8 rows cost 8 times one) while they delay answer detection; a GPU wants
-    them full.
+    them full. ``meter`` measures load and capacity; the streams want partials at the hop that it was made with.
     """
 
-    def __init__(self, recognizer: Decoder, *, max_batch: int = 4, max_queue: int = 512, workers: int = 1) -> None:
+    def __init__(
+        self,
+        recognizer: Decoder,
+        *,
+        max_batch: int = 4,
+        max_queue: int = 512,
+        workers: int = 1,
+        meter: LoadMeter | None = None,
+    ) -> None:
         if min(max_batch, max_queue, workers) < 1:
             raise ConfigError(f"max_batch {max_batch}, max_queue {max_queue} and workers {workers} are at least 1")
-        self._queue = _Queue(max_batch, max_queue)
+        self._queue = _Queue(max_batch, max_queue, meter or LoadMeter(workers=workers))
         self._recognizer = recognizer
         self._threads = [
             threading.Thread(target=_work, args=(self._queue, recognizer), name=f"decode-{index}", daemon=True)
@@ -59,8 +76,32 @@ class Batcher:
             _refuse(dropped, RecognizerOverloaded(f"a decode of call {dropped.request.call_id} was dropped"))
         return job.future
 
+    def replace(self, waiting: Future[Transcript], request: DecodeRequest) -> Future[Transcript] | None:
+        """Put a newer request in the place of one that still waits; ``None`` when that one has left the queue.
+
+        The future of the older one is cancelled.
+        """
+        return self._queue.replace(waiting, _Job(request, self._recognizer.bucket(request)))
+
+    @property
+    def stretch(self) -> float:
+        """How many times rarer than wanted partials should come now; 1.0 with room to spare."""
+        return self._queue.stretch
+
+    def call_opened(self) -> None:
+        """A stream has begun: one more call that decodes are for."""
+        self._queue.call_changed(opened=True)
+
+    def call_closed(self) -> None:
+        """A stream has ended."""
+        self._queue.call_changed(opened=False)
+
     def stats(self) -> dict[str, float]:
-        """Counts since the start; ``queued`` is what waits now, ``busy_s`` the time spent in decodes."""
+        """Counts since the start; ``queued`` is what waits now, ``busy_s`` the time spent in decodes.
+
+        ``load`` is the busy share of the last second and a half, ``stretch`` what partials are stretched by,
+        ``capacity`` how many calls fit by what they cost; ``suppressed_REASON`` and ``redone`` count transcripts.
+        """
         return self._queue.stats()
 
     def close(self, timeout_s: float = _CLOSE_TIMEOUT_S) -> None:
@@ -95,27 +136,47 @@ class _Job:
 class _Queue:
     """What waits, by kind and in order of arrival, and the counts. All of it under one lock."""
 
-    def __init__(self, max_batch: int, max_queue: int) -> None:
+    def __init__(self, max_batch: int, max_queue: int, meter: LoadMeter) -> None:
+        self._meter = meter
+        self._told_stretch = False
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._changed = threading.Condition()
         self._waiting: dict[DecodeKind, list[_Job]] = {kind: [] for kind in DecodeKind}
         self._closed = False
-        self._counts = {"decoded": 0, "batches": 0, "dropped": 0, "failed": 0}
+        self._counts = Counter(decoded=0, batches=0, dropped=0, failed=0, redone=0)
         self._busy_s = 0.0
+
+    @property
+    def stretch(self) -> float:
+        return self._meter.stretch
 
     def put(self, job: _Job) -> list[_Job]:
         """Take a job; the jobs that are dropped for it (it may be among them)."""
         with self._changed:
             if self._closed:
                 raise RecognizerClosed("this recogniser has been closed")
-            dropped = self._displaced_by(job)
-            self._waiting[job.request.kind].append(job)
+            dropped = self._place(job)
             if self._size() > self._max_queue:
                 dropped.append(self._make_room(job))
             self._counts["dropped"] += len(dropped)
             self._changed.notify()
         return dropped
+
+    def replace(self, future: Future[Transcript], job: _Job) -> Future[Transcript] | None:
+        with self._changed:
+            jobs = self._waiting[job.request.kind]
+            index = next((i for i, waiting in enumerate(jobs) if waiting.future is future), None)
+            if index is None:
+                return None
+            jobs[index] = job
+        future.cancel()
+        future.set_running_or_notify_cancel()  # wakes whoever waits for it
+        return job.future
+
+    def call_changed(self, *, opened: bool) -> None:
+        with self._changed:
+            (self._meter.opened if opened else self._meter.closed)(now_s=time.monotonic())
 
     def take(self) -> list[_Job] | None:
         """The next batch, waiting for one; None when the queue has been closed."""
@@ -129,12 +190,21 @@ class _Queue:
                 if batch:
                     return batch
 
-    def count(self, *, decoded: int, failed: int, busy_s: float) -> None:
+    def count(self, batch: list[_Job], heard: list[Transcript], *, busy_s: float) -> None:
+        """A batch is done; nothing was heard when it failed."""
         with self._changed:
             self._counts["batches"] += 1
-            self._counts["decoded"] += decoded
-            self._counts["failed"] += failed
+            self._counts["decoded" if heard else "failed"] += len(batch)
+            self._counts["redone"] += sum(transcript.redone for transcript in heard)
+            self._counts.update(f"suppressed_{reason}" for transcript in heard for reason in transcript.suppressed)
             self._busy_s += busy_s
+            self._meter.decoded([job.request.kind for job in batch], busy_s=busy_s, now_s=time.monotonic())
+            stretch, told = self._meter.stretch, self._told_stretch
+            self._told_stretch = stretch > (1.0 if told else _STRETCH_TOLD)
+        if self._told_stretch and not told:
+            log.warning("overloaded: partials come %.1f times rarer; finals and answer detection go first", stretch)
+        elif told and not self._told_stretch:
+            log.warning("no longer overloaded: partials come as often as wanted")
 
     def close(self) -> None:
         with self._changed:
@@ -150,19 +220,30 @@ class _Queue:
         with self._changed:
             batches = self._counts["batches"]
             mean = (self._counts["decoded"] + self._counts["failed"]) / batches if batches else 0.0
-            return {"queued": self._size(), **self._counts, "mean_batch": mean, "busy_s": self._busy_s}
+            return {
+                "queued": self._size(),
+                **self._counts,
+                "mean_batch": mean,
+                "busy_s": self._busy_s,
+                "load": self._meter.busy,
+                "stretch": self._meter.stretch,
+                "calls": self._meter.calls,
+                "capacity": self._meter.capacity,
+            }
 
     def _size(self) -> int:
         return sum(len(jobs) for jobs in self._waiting.values())
 
-    def _displaced_by(self, job: _Job) -> list[_Job]:
-        if job.request.kind is not DecodeKind.PARTIAL:
-            return []
-        partials = self._waiting[DecodeKind.PARTIAL]
-        older = [waiting for waiting in partials if waiting.request.call_id == job.request.call_id]
-        for waiting in older:
-            partials.remove(waiting)
-        return older
+    def _place(self, job: _Job) -> list[_Job]:
+        """Queue it; a partial in the place of one that its call has there already, which is dropped."""
+        waiting = self._waiting[job.request.kind]
+        if job.request.kind is DecodeKind.PARTIAL:
+            for index, older in enumerate(waiting):
+                if older.request.call_id == job.request.call_id:
+                    waiting[index] = job
+                    return [older]
+        waiting.append(job)
+        return []
 
     def _make_room(self, newcomer: _Job) -> _Job:
         partials = self._waiting[DecodeKind.PARTIAL]
@@ -183,14 +264,16 @@ def _work(queue: _Queue, recognizer: Decoder) -> None:
     while (batch := queue.take()) is not None:
         began = time.perf_counter()
         try:
-            heard = list(zip(batch, recognizer.decode([job.request for job in batch]), strict=True))
+            heard = recognizer.decode([job.request for job in batch])
+            if len(heard) != len(batch):
+                raise RecognitionError(f"{len(heard)} transcripts for {len(batch)} requests")  # noqa: TRY301 - as below
         except Exception as exc:  # noqa: BLE001 - the root of a decode: it fails these futures and no others
-            queue.count(decoded=0, failed=len(batch), busy_s=time.perf_counter() - began)
+            queue.count(batch, [], busy_s=time.perf_counter() - began)
             for job in batch:
                 job.future.set_exception(_failure(job, exc))
             continue
-        queue.count(decoded=len(batch), failed=0, busy_s=time.perf_counter() - began)
-        for job, transcript in heard:
+        queue.count(batch, heard, busy_s=time.perf_counter() - began)
+        for job, transcript in zip(batch, heard, strict=True):
             job.future.set_result(transcript)
 
 

@@ -42,6 +42,7 @@ _MAX_DUE: Constant = 32  # final decodes not yet fetched; the oldest beyond is g
 _PAUSE_WINDOW_S: Constant = 3.0
 _HARD_WINDOW_S: Constant = 28.0  # under Whisper's 30
 _SURE_LANGUAGE: Constant = 0.5
+_RENEWAL_SAMPLES: Constant = RATE_HZ // 10
 _MAX_UTTERANCE_S: Constant = 60  # so that the words of a Partial stay few
 
 
@@ -151,11 +152,24 @@ class StreamingSession:
         if not self._wants_partial() or self._utterance is None:
             return None
         segment = self._utterance.segments[-1]
-        self._decoded_to = self._tape.end
-        self._partial_speech_ms = self._vad.speech_ms
-        request = self._request(DecodeKind.PARTIAL, segment, self._tape.end)
-        self._partial = Pending(request, segment, self._utterance)
-        return request
+        return self._begin_partial(self._request(DecodeKind.PARTIAL, segment, self._tape.end), segment, self._utterance)
+
+    def renewal(self) -> tuple[DecodeRequest, DecodeRequest] | None:
+        """The partial in flight, and a request with the audio heard since that could take its place in a queue.
+
+        ``None`` when there is not much new. Nothing changes until :meth:`renewed` says that the place was taken.
+        """
+        older = self._partial
+        if older is None or older.utterance is not self._utterance or older.segment.end_ms is not None:
+            return None
+        if self._tape.end - self._decoded_to < _RENEWAL_SAMPLES:
+            return None
+        return older.request, self._request(DecodeKind.PARTIAL, older.segment, self._tape.end)
+
+    def renewed(self, newer: DecodeRequest) -> None:
+        """``newer`` has taken the place of the partial in flight, which will not be answered."""
+        if self._partial is not None:
+            self._begin_partial(newer, self._partial.segment, self._partial.utterance)
 
     def complete(self, request: DecodeRequest, transcript: Transcript) -> None:
         """Take the answer to a request. One that was forgotten meanwhile (reset) is ignored."""
@@ -271,6 +285,12 @@ class StreamingSession:
             return False
         spoken = self._vad.speech_ms > max(self._partial_speech_ms, self._segment_speech_ms)
         return spoken and self._tape.end - self._decoded_to >= self._hop * self.stretch
+
+    def _begin_partial(self, request: DecodeRequest, segment: Segment, utterance: Utterance) -> DecodeRequest:
+        self._decoded_to = self._tape.end
+        self._partial_speech_ms = self._vad.speech_ms
+        self._partial = Pending(request, segment, utterance)
+        return request
 
     def _request(self, kind: DecodeKind, segment: Segment, end: int) -> DecodeRequest:
         return DecodeRequest(

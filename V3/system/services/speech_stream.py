@@ -57,6 +57,7 @@ class SpeechStream:
         self._wait_s = wait_s
         self._closed = False
         self._forget()
+        batcher.call_opened()
 
     @property
     def call_id(self) -> str:
@@ -80,6 +81,29 @@ class SpeechStream:
     @partials.setter
     def partials(self, wanted: bool) -> None:
         self._session.partials = wanted
+
+    @property
+    def prompt(self) -> str:
+        """Text that came before what is being said. May be changed at any time, as may ``hotwords``."""
+        return self._session.prompt
+
+    @prompt.setter
+    def prompt(self, text: str) -> None:
+        self._session.prompt = text
+
+    @property
+    def hotwords(self) -> str:
+        """Words to expect."""
+        return self._session.hotwords
+
+    @hotwords.setter
+    def hotwords(self, words: str) -> None:
+        self._session.hotwords = words
+
+    @property
+    def language(self) -> str:
+        """The language spoken; "auto" until it is detected."""
+        return self._session.language
 
     def process_chunk(self, frame: Any) -> tuple[str, bool]:
         """Take 20 ms (or a multiple) of float32 in [-1, 1] or L16 bytes at 16 kHz.
@@ -139,6 +163,8 @@ class SpeechStream:
 
     def close(self) -> None:
         """No more frames and no more events; decodes that have not begun are cancelled. Use ``finish`` before it."""
+        if not self._closed:
+            self._batcher.call_closed()
         self._closed = True
         for future in self._futures.values():
             future.cancel()
@@ -155,6 +181,8 @@ class SpeechStream:
         """Decodes back into the session, new ones out, events to whoever listens."""
         while self._inbox:
             self._settle(*self._inbox.popleft())
+        self._session.stretch = self._batcher.stretch
+        self._renew()
         while (request := self._session.next_request()) is not None:
             self._ask(request)
         for event in self._session.take_events():
@@ -168,8 +196,26 @@ class SpeechStream:
         except VoicebotError as exc:
             self._session.fail(request, exc)
             return
+        self._await(request, future)
+
+    def _await(self, request: DecodeRequest, future: Future[Transcript]) -> None:
         self._futures[request] = future
         future.add_done_callback(functools.partial(self._arrived, request))
+
+    def _renew(self) -> None:
+        """A partial that still waits in the queue is given the newest audio, and keeps its place there."""
+        renewal = self._session.renewal()
+        if renewal is None:
+            return
+        older, newer = renewal
+        future = self._futures.get(older)
+        if future is None or future.running() or future.done():
+            return
+        replacing = self._batcher.replace(future, newer)
+        if replacing is not None:
+            del self._futures[older]
+            self._session.renewed(newer)
+            self._await(newer, replacing)
 
     def _arrived(self, request: DecodeRequest, future: Future[Transcript]) -> None:
         """In the decoding thread, mostly: leave the result where the stream's own thread finds it."""
