@@ -13,6 +13,7 @@
      |    +-- RecognitionTimeout    ... took too long
      |    +-- RecognizerOverloaded  ... was not begun: too much is waiting
      |    +-- RecognizerClosed      ... was asked of an engine that has been closed
+     |    +-- CapacityReached       a new call was refused before it began: those in progress take all there is
      +-- WireError                  a WebSocket client broke its dialect; carries the close code
      +-- StreamError                a call's audio stream: refused, late, silent or lost
      +-- EslError                   FreeSWITCH's event socket
@@ -42,6 +43,7 @@ __all__ = [
     "CallEnded",
     "CallError",
     "CallTimeout",
+    "CapacityReached",
     "CommandError",
     "ConfigError",
     "DeviceUnavailable",
@@ -113,6 +115,10 @@ class RecognizerOverloaded(RecognitionError):
 
 class RecognizerClosed(RecognitionError):
     """The engine has been closed."""
+
+
+class CapacityReached(RecognitionError):
+    """A new call was refused before it began: the calls in progress take all that can be heard at once."""
 
 
 class WireError(VoicebotError):

@@ -77,7 +77,7 @@ def test_it_travels_as_one_line_of_ascii(event: Event) -> None:
 def test_what_it_looks_like() -> None:
     assert to_json(SPOKEN) == (
         '{"type":"Final","call_id":"c","at_ms":1200,"text":"All\\u00f4 ?","words":[{"text":"All\\u00f4 ?",'
-        '"start_ms":300,"end_ms":700,"confidence":0.9,"stable":true}],"start_ms":300,"end_ms":700}'
+        '"start_ms":300,"end_ms":700,"confidence":0.9,"stable":true}],"start_ms":300,"end_ms":700,"suppressed":[]}'
     )
 
 

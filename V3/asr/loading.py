@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "resolve_compute_type",
     "resolve_cpu_threads",
     "resolve_device",
+    "resolve_workers",
 ]
 
 SHIPPED_MODEL: Final = "telephone-fr"
@@ -93,6 +95,14 @@ def resolve_cpu_threads(cpu_threads: int, files: ModelFiles) -> int:
     if cpu_threads > 0:
         return cpu_threads
     return 1 if (files.directory / "model.bin").stat().st_size < _SMALL_MODEL_BYTES else 4
+
+
+def resolve_workers(workers: int, *, device: str, cpu_threads: int) -> int:
+    """Decodes side by side; 0 lets the machine decide: all its cores on a CPU, one on a GPU (which wants batches)."""
+    if workers > 0:
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device == "cuda" else max(1, min(8, cores // cpu_threads))
 
 
 def load_whisper(files: ModelFiles, *, device: str, compute_type: str, cpu_threads: int, workers: int) -> WhisperModel:

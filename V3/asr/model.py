@@ -14,6 +14,7 @@ the likelier of the two is taken; partials are not, the next one comes soon enou
 from __future__ import annotations
 
 import math
+import time
 import wave
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from V3.asr.loading import (
     resolve_compute_type,
     resolve_cpu_threads,
     resolve_device,
+    resolve_workers,
 )
 from V3.asr.suspicion import Suppressed, cut_loops, silence_hallucination
 from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKind, DecodeRequest, Transcript
@@ -65,6 +67,7 @@ _AUDIBLE: Final = 2.5 / PCM_SCALE  # dither of one or two steps is silence
 _MAX_PROMPT_TOKENS: Final = 100
 _MAX_HOTWORD_TOKENS: Final = 50
 _TOKENS_PER_S: Final = 20  # French needs about 5 pieces a second (10 at most) of a small vocabulary
+_TIMED_S: Final = 2.5
 _WIDER_FRAMES: Final = 1000  # the least that a second decode hears, and twice what the first did
 _DOUBTFUL_LOGPROB: Final = -1.0  # Whisper's own threshold for decoding again
 _NO_SPEECH_PROB: Final = 0.6  # Whisper's own thresholds for silence
@@ -73,7 +76,10 @@ _NO_SPEECH_LOGPROB: Final = -1.0
 
 @dataclass(frozen=True, slots=True)
 class RecognizerInfo:
-    """What was loaded; ``audio_context`` is ``auto`` (short windows) or ``full`` (always 30 s)."""
+    """What was loaded; ``audio_context`` is ``auto`` (short windows) or ``full`` (always 30 s).
+
+    ``workers`` batches run side by side, each on ``cpu_threads`` where the device is a CPU.
+    """
 
     name: str
     device: str
@@ -81,6 +87,7 @@ class RecognizerInfo:
     mel_bands: int
     audio_context: str
     cpu_threads: int
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class Recognizer:
         device: str = "auto",
         compute_type: str = "default",
         cpu_threads: int = 0,
-        workers: int = 1,
+        workers: int = 0,
         beam_size: int = 1,
         local_files_only: bool = False,
         audio_context: AudioContext = "model",
@@ -121,8 +128,8 @@ class Recognizer:
 
         ``audio_context`` "model" does what the model's voicebot.json says (30 s without one); "full" is always 30 s;
         "auto" is short windows, refused for a model that was not trained for them unless it is "forced". ``workers``
-        is how many batches CTranslate2 may run side by side. Raises ModelNotFound, DeviceUnavailable, ModelError or
-        ConfigError.
+        is how many batches may run side by side; 0 lets the machine decide, as it does for ``cpu_threads``. Raises
+        ModelNotFound, DeviceUnavailable, ModelError or ConfigError.
         """
         if beam_size < 1 or audio_context not in get_args(AudioContext):
             raise ConfigError(f"beam_size {beam_size} and audio_context {audio_context!r} cannot be used")
@@ -130,9 +137,11 @@ class Recognizer:
         context = _audio_context(files, audio_context)
         where = resolve_device(device)
         threads = resolve_cpu_threads(cpu_threads, files)
+        side_by_side = resolve_workers(workers, device=where, cpu_threads=threads)
         compute = resolve_compute_type(compute_type, where)
-        model = load_whisper(files, device=where, compute_type=compute, cpu_threads=threads, workers=workers)
-        return cls(model, _describe(model, files, context, threads), beam_size=beam_size)
+        model = load_whisper(files, device=where, compute_type=compute, cpu_threads=threads, workers=side_by_side)
+        info = replace(_describe(model, files, context), cpu_threads=threads, workers=side_by_side)
+        return cls(model, info, beam_size=beam_size)
 
     def bucket(self, request: DecodeRequest) -> Hashable:
         """Requests with equal buckets can be decoded in one batch.
@@ -163,6 +172,15 @@ class Recognizer:
                 'it was not trained for short windows (then pass audio_context="full")'
             )
         return transcript
+
+    def decode_time_s(self, *, rows: int = 1) -> float:
+        """How long a decode of 2.5 s of speech takes here and now, per row of a batch of ``rows``."""
+        spoken = _self_test_audio()
+        window = np.resize(spoken, round(_TIMED_S * RATE_HZ))
+        requests = [DecodeRequest(f"timing-{row}", DecodeKind.PARTIAL, window) for row in range(rows)]
+        began = time.perf_counter()
+        self.decode(requests)
+        return (time.perf_counter() - began) / rows
 
     def _pass(self, requests: Sequence[DecodeRequest], *, wider: bool) -> list[Transcript]:
         groups: dict[_Bucket, list[int]] = {}
@@ -303,16 +321,14 @@ def _audio_context(files: ModelFiles, wanted: AudioContext) -> Literal["auto", "
     return "full" if wanted == "full" else "auto"
 
 
-def _describe(
-    model: WhisperModel, files: ModelFiles, audio_context: Literal["auto", "full"], cpu_threads: int
-) -> RecognizerInfo:
+def _describe(model: WhisperModel, files: ModelFiles, audio_context: Literal["auto", "full"]) -> RecognizerInfo:
     return RecognizerInfo(
         name=files.name,
         device=str(model.model.device),
         compute_type=str(model.model.compute_type),
         mel_bands=int(model.model.n_mels),
         audio_context=audio_context,
-        cpu_threads=cpu_threads,
+        cpu_threads=1,
     )
 
 

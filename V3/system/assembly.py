@@ -18,7 +18,7 @@ from V3.calls.report import CallReport, CallUpdate
 from V3.calls.scenario import Scenario
 from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
-from V3.errors import DialRefused
+from V3.errors import CapacityReached, DialRefused
 from V3.system.call_book import CallBook
 from V3.system.journal import Journal
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
@@ -31,6 +31,8 @@ from V3.wire.mod_audio_stream import call_url
 __all__ = ["Assembly", "assembled", "esl_settings", "load_stt"]
 
 log = logging.getLogger(__name__)
+
+_ROOM_WAIT_S = 5.0  # then the machine may have more room, though no call has ended
 
 Ended = Callable[[CallReport], None]
 
@@ -46,20 +48,31 @@ class Assembly:
     async def call_all(self, numbers: Iterable[str], *, at_once: int, on_end: Ended = lambda _report: None) -> None:
         """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all.
 
-        A number that is refused (DialRefused: it was dialled before) is logged and left out.
+        A number that is refused (DialRefused: it was dialled before) is logged and left out. Where the machine can
+        hear no more calls, the next number waits until one has ended.
         """
         waiting = iter(numbers)  # one for all: a list of any length costs ``at_once`` tasks
 
         async def caller() -> None:
             for number in waiting:
                 try:
-                    on_end(await self.robot.call(number))
+                    on_end(await self._call_when_there_is_room(number))
                 except DialRefused as exc:  # the calls of the others go on
                     log.warning("%s: %s", number, exc)
 
         async with asyncio.TaskGroup() as group:
             for n in range(at_once):
                 group.create_task(caller(), name=f"caller {n}")
+
+    async def _call_when_there_is_room(self, number: str) -> CallReport:
+        while True:
+            try:
+                return await self.robot.call(number)
+            except CapacityReached as exc:  # nothing was dialled: asking again dials nobody twice
+                if self.server is None or not self.server.calls:
+                    raise
+                log.info("%s waits: %s", number, exc)
+                await self.server.wait_for_room(_ROOM_WAIT_S)
 
 
 def esl_settings(config: RobotConfig, *, speed: float = 1.0) -> EslSettings:

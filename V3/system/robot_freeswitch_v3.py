@@ -108,8 +108,9 @@ class RobotFreeSwitchV3:
     async def call(self, number: str) -> CallReport:
         """Call one number and return what became of it.
 
-        Raises CommandError for what is no number and DialRefused for one that was dialled before: nothing was dialled
-        then. Cancelled, it hangs up and writes its report first.
+        Raises CommandError for what is no number, DialRefused for one that was dialled before and CapacityReached when
+        one more call could not be heard: nothing was dialled then, and the number may be called later. Cancelled, it
+        hangs up and writes its report first.
         """
         number = checked_number(number)
         call = self._admit(number)
@@ -158,7 +159,14 @@ class RobotFreeSwitchV3:
         )
         dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written,
         audio_stream_start(call_id, self._audio_url(call_id))  # and a bad address of ours before anybody is rung up
-        self._book.claim(number, call_id)
+        if self._server is not None:
+            self._server.expect(call_id, call.post)  # CapacityReached shows before the telephone rings
+        try:
+            self._book.claim(number, call_id)
+        except BaseException:
+            if self._server is not None:
+                self._server.forget(call_id)
+            raise
         self._active[number] = call
         return call
 
@@ -187,8 +195,6 @@ class RobotFreeSwitchV3:
     async def _hear(self, call: ActiveCall) -> None:
         """Start the callee's audio and see its first frame; start it once more when it does not come."""
         assert call.line is not None
-        if self._server is not None:
-            self._server.expect(call.call_id, call.post)
         try:
             await call.line.start_audio(self._audio_url(call.call_id), {"call_id": call.call_id})
             await self._first_frame(call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from scripted_recognizer import ScriptedRecognizer
 
 from V3.asr.batcher import Batcher
+from V3.asr.load import LoadMeter
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.errors import ConfigError, RecognitionError, RecognizerClosed, RecognizerOverloaded
 
@@ -89,6 +90,78 @@ def test_a_newer_partial_of_a_call_takes_the_place_of_its_waiting_one() -> None:
         recognizer.let_go(2)
         assert (other.result(WAIT_S).text, newer.result(WAIT_S).text) == ("b", "a")
     assert batcher.stats()["dropped"] == 1
+
+
+def test_a_partial_that_waits_is_renewed_in_its_place() -> None:
+    recognizer = ScriptedRecognizer(gated=True)
+    with Batcher(recognizer, max_batch=1) as batcher:
+        busy(batcher, recognizer)
+        older, other = batcher.submit(request("a", PARTIAL)), batcher.submit(request("b", PARTIAL))
+        newer = batcher.replace(older, DecodeRequest("a", PARTIAL, np.zeros(640, dtype=np.float32), prompt="newer"))
+        assert newer is not None
+        assert older.cancelled()
+        recognizer.let_go(3)
+        assert (newer.result(WAIT_S).text, other.result(WAIT_S).text) == ("newer", "b")
+    assert decoded(recognizer) == [["first"], ["a"], ["b"]]
+
+
+def test_a_partial_that_is_being_decoded_is_not_renewed() -> None:
+    recognizer = ScriptedRecognizer(gated=True)
+    with Batcher(recognizer) as batcher:
+        running = busy(batcher, recognizer)
+        assert batcher.replace(running, request("first", ANSWER)) is None
+        recognizer.let_go()
+        assert running.result(WAIT_S).text == "first"
+
+
+def test_the_place_in_the_queue_survives_a_newer_partial() -> None:
+    recognizer = ScriptedRecognizer(gated=True)
+    with Batcher(recognizer, max_batch=1) as batcher:
+        busy(batcher, recognizer)
+        for call_id in ("a", "b"):
+            batcher.submit(request(call_id, PARTIAL))
+        last = batcher.submit(request("a", PARTIAL)), batcher.submit(request("b", PARTIAL))
+        recognizer.let_go(3)
+        assert [future.result(WAIT_S).text for future in last] == ["a", "b"]
+    assert decoded(recognizer) == [["first"], ["a"], ["b"]]
+
+
+def test_what_is_suppressed_or_done_again_is_counted() -> None:
+    class Doubtful(ScriptedRecognizer):
+        def decode(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
+            return [Transcript("", suppressed=("loop", "too_fast"), redone=True) for _ in requests]
+
+    with Batcher(Doubtful()) as batcher:
+        for _ in range(2):
+            batcher.submit(request("a")).result(WAIT_S)
+        stats = batcher.stats()
+    assert (stats["suppressed_loop"], stats["suppressed_too_fast"], stats["redone"]) == (2, 2, 2)
+
+
+def test_overload_stretches_partials_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Slow(LoadMeter):
+        @property
+        def stretch(self) -> float:
+            return 2.0
+
+    with caplog.at_level("WARNING"), Batcher(ScriptedRecognizer(), meter=Slow(workers=1)) as batcher:
+        for _ in range(3):
+            batcher.submit(request("a", PARTIAL)).result(WAIT_S)
+        assert batcher.stretch == 2.0
+        assert batcher.stats()["stretch"] == 2.0
+    assert [record.message for record in caplog.records] == [
+        "overloaded: partials come 2.0 times rarer; finals and answer detection go first"
+    ]
+
+
+def test_calls_that_are_open_are_counted() -> None:
+    with Batcher(ScriptedRecognizer()) as batcher:
+        batcher.call_opened()
+        batcher.call_opened()
+        batcher.call_closed()
+        stats = batcher.stats()
+        assert stats["calls"] == 1
+        assert stats["capacity"] >= 1
 
 
 def test_a_full_queue_drops_the_oldest_partial_and_never_a_final_for_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from V3.asr.features import assemble, log_mel
+from V3.asr.hypothesis import PolicyName
 from V3.asr.online import OnlineASRProcessor, StreamingSession
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.audio.pcm import Audio
@@ -512,3 +514,106 @@ def test_an_utterance_at_the_very_beginning_loses_nothing() -> None:
     request = session.next_request()
     assert request is not None
     assert request.start_ms <= 60
+
+
+# ---- load, language, suppression
+
+
+def talking(session: StreamingSession, seconds: float) -> None:
+    for frame in frames(beeps(round(seconds / 0.3))):
+        session.push(frame)
+
+
+def test_under_load_partials_come_rarer_and_finals_as_ever() -> None:
+    def kinds(stretch: float) -> list[DecodeKind]:
+        session = StreamingSession("c")
+        session.stretch = stretch
+        _, asked = run(session, np.concatenate([beeps(10), silence(1.0)]), seconds_heard)
+        return [request.kind for request in asked]
+
+    wanted, stretched = kinds(1.0), kinds(3.0)
+    assert wanted.count(DecodeKind.PARTIAL) >= 2 * stretched.count(DecodeKind.PARTIAL) > 0
+    assert wanted.count(DecodeKind.FINAL) == stretched.count(DecodeKind.FINAL) == 1
+
+
+def test_a_partial_that_waits_can_be_renewed_with_what_was_heard_since() -> None:
+    session = StreamingSession("c")
+    talking(session, 0.9)
+    older = session.next_request()
+    assert older is not None
+    assert session.renewal() is None  # nothing is newer
+    talking(session, 0.6)
+    renewal = session.renewal()
+    assert renewal is not None
+    assert renewal[0] is older
+    newer = renewal[1]
+    assert (newer.start_ms, newer.duration_ms) == (older.start_ms, older.duration_ms + 600)
+    session.take_events()
+    session.renewed(newer)
+    session.complete(older, heard(older, "trop tard"))
+    assert session.take_events() == []
+    session.complete(newer, heard(newer, "oui bonjour"))
+    assert [event.text for event in session.take_events() if isinstance(event, Partial)] == ["oui bonjour"]
+
+
+def test_a_partial_of_an_utterance_that_has_ended_is_not_renewed() -> None:
+    session = StreamingSession("c")
+    talking(session, 0.9)
+    assert session.next_request() is not None
+    session.push(silence(1.0))
+    assert session.renewal() is None
+
+
+def test_a_detected_language_is_kept_once_it_is_sure() -> None:
+    likely = iter([0.3, 0.9])
+
+    def detecting(request: DecodeRequest) -> Transcript:
+        if request.language != "auto":
+            return heard(request, "oui")
+        return replace(heard(request, "oui"), language="es", language_prob=next(likely))
+
+    session = StreamingSession("c", language="auto")
+    _, asked = run(session, np.concatenate([beeps(6), silence(1.0)]), detecting)
+    assert [request.language for request in asked][:3] == ["auto", "auto", "es"]
+    assert session.language == "es"
+    session.reset()
+    assert session.language == "auto"
+
+
+def test_prompt_and_hotwords_go_with_every_request_from_now_on() -> None:
+    session = StreamingSession("c")
+    session.hotwords = "mutuelle"
+    talking(session, 0.9)
+    first = session.next_request()
+    assert first is not None
+    session.complete(first, heard(first, "oui"))
+    session.prompt = "Bonjour."
+    session.push(silence(1.0))
+    final = session.next_request()
+    assert final is not None
+    assert [(each.prompt, each.hotwords) for each in (first, final)] == [("", "mutuelle"), ("Bonjour.", "mutuelle")]
+
+
+def test_a_partial_that_looped_confirms_nothing_and_a_final_says_what_was_left_out() -> None:
+    def looping(request: DecodeRequest) -> Transcript:
+        return replace(heard(request, "merci"), suppressed=("loop",))
+
+    session = StreamingSession("c")
+    events, _ = run(session, np.concatenate([beeps(6), silence(1.0)]), looping)
+    assert not [event for event in events if isinstance(event, Partial)]
+    assert [(event.text, event.suppressed) for event in events if isinstance(event, Final)] == [("merci", ("loop",))]
+
+
+@pytest.mark.parametrize("policy", ["local_agreement", "align_att"])
+def test_either_policy_gives_the_same_finals_and_stable_words_that_only_grow(policy: PolicyName) -> None:
+    session = StreamingSession("c", policy=policy)
+    events, _ = run(session, np.concatenate([beeps(20), silence(1.0)]), seconds_heard)
+    stable: list[str] = []
+    for event in events:
+        if isinstance(event, Partial):
+            now = [word.text for word in event.words if word.stable]
+            assert now[: len(stable)] == stable
+            stable = now
+    assert stable
+    final = next(event for event in events if isinstance(event, Final))
+    assert [word.text for word in final.words][: len(stable)] == stable

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from robot_rig import answering, hangs_up, person, rigged, run, says, until
 
 from V3.calls.report import CallReport, CallUpdate
 from V3.demo import demo_config
+from V3.errors import CapacityReached
 from V3.simulator import Callee, FreeSwitchSimulator, Trigger, When
 from V3.system.assembly import assembled
 from V3.system.journal import Journal
@@ -75,5 +77,40 @@ def test_whoever_watches_and_fails_ends_no_call(stt: WhisperStreamingSTT, tmp_pa
             await until(lambda: not simulator.channels())
         (report,) = reports
         assert (report.label, report.hung_up_by, report.errors) == ("HUMAN", "callee", [])
+
+    run(test)
+
+
+def test_beyond_what_the_machine_can_hear_a_number_waits_and_is_dialled_once(
+    stt: WhisperStreamingSTT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three numbers, three callers, and a machine that can hear one call: never two at once, and each once."""
+    monkeypatch.setattr(WhisperStreamingSTT, "capacity", 1)
+
+    async def test() -> None:
+        callees = {f"019900129{n}": Callee(outcome="busy", ring_ms=200) for n in range(3)}
+        most = 0
+        reports: list[CallReport] = []
+        async with rigged(stt, tmp_path, callees) as rig:
+            server = rig.parts.server
+            assert server is not None
+            server.expect("another", lambda _event: None)
+            with pytest.raises(CapacityReached):  # the robot itself refuses, before anything is dialled
+                await rig.call("0199001290")
+            assert rig.simulator.dialled == []
+            server.forget("another")
+
+            async def watch() -> None:
+                nonlocal most
+                while True:
+                    most = max(most, rig.parts.robot.calls_in_progress)
+                    await asyncio.sleep(0.005)
+
+            watching = asyncio.create_task(watch())
+            await rig.parts.call_all(callees, at_once=3, on_end=reports.append)
+            watching.cancel()
+            assert sorted(rig.simulator.dialled) == sorted(callees)
+        assert most == 1
+        assert [report.disposition for report in reports] == ["BUSY"] * 3
 
     run(test)

@@ -35,6 +35,9 @@ class Gated(ScriptedRecognizer):
     def self_test(self) -> None:
         return None
 
+    def decode_time_s(self, *, rows: int) -> float:
+        return 0.01 * rows
+
 
 def scripted(recognizer: ScriptedRecognizer, **options: Any) -> FasterWhisperSTT:
     return FasterWhisperSTT(recognizer=cast("Recognizer", recognizer), options=SttOptions(**options))

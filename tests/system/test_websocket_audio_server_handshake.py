@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from V3.config import ServerSettings
-from V3.errors import WireError
+from V3.errors import CapacityReached, WireError
 from V3.events import AnswerClassified, Partial, StreamClosed, StreamFailed, StreamOpened
 from V3.system.services.websocket_audio_server import WebSocketAudioServer, _Outbox
 
@@ -178,6 +178,26 @@ def test_one_stream_too_many_is_refused_until_another_ends() -> None:
             await ears.first(StreamClosed)
             async with ears.call(OTHER):
                 assert ears.server.streams == 1
+
+    run(test)
+
+
+def test_a_call_beyond_the_machines_capacity_is_refused_and_an_expected_one_is_not() -> None:
+    class Small(ScriptedEngine):
+        capacity = 2
+
+    async def test() -> None:
+        async with listening(Small(), accept_any=True) as ears, ears.call():
+            ears.server.expect(OTHER, lambda _event: None)
+            assert ears.server.room == 0
+            assert await refusal(ears.url("third")) == (503, "all streams are taken")
+            with pytest.raises(CapacityReached, match="2 calls are in progress"):
+                ears.server.expect("third", lambda _event: None)
+            async with ears.call(OTHER):
+                assert ears.server.streams == 2
+            ears.server.forget(OTHER)
+            await ears.first(StreamClosed, OTHER)
+            ears.server.expect("third", lambda _event: None)
 
     run(test)
 

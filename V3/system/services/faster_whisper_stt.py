@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from V3.asr.batcher import Batcher
+from V3.asr.hypothesis import PolicyName
+from V3.asr.load import LoadMeter
 from V3.asr.loading import SHIPPED_MODEL
 from V3.asr.model import Recognizer, RecognizerInfo
 from V3.asr.online import StreamingSession
@@ -38,12 +40,12 @@ class SttOptions:
 
     timeout_s: float = 30.0
     """How long a caller waits for a decode before RecognitionTimeout."""
-    audio_context: Literal["model", "auto", "full"] = "model"
-    """Windows of Whisper: as the model says, short ones, or always 30 s."""
+    audio_context: Literal["model", "auto", "full", "forced"] = "model"
+    """Windows of Whisper: as the model says, short ones, always 30 s, or short ones with a model not made for them."""
     cpu_threads: int = 0
     """Threads of one decode on a CPU; 0 lets the model's size decide."""
-    workers: int = 1
-    """Decodes side by side on a CPU; a GPU wants 1."""
+    workers: int = 0
+    """Decodes side by side; 0 lets the machine decide (a GPU wants 1)."""
     max_batch: int = 0
     """Rows of one decode; 0 means 4 on a CPU and 16 on a GPU."""
     max_queue: int = 512
@@ -53,7 +55,11 @@ class SttOptions:
     self_test: bool = True
     """Refuse a model that hears nothing in a bundled word."""
     prompt: str = ""
+    """Text that came before, given to every decode."""
+    hotwords: str = ""
     """Words to expect, given to every decode."""
+    policy: PolicyName = "local_agreement"
+    """What commits the words of a stream's partials."""
     hop_ms: int = 300
     """New audio between two partials of a stream."""
     endpoint_ms: int = 500
@@ -88,17 +94,17 @@ class FasterWhisperSTT:
         self.recognizer = recognizer or self._load(model_name, device, compute_type, beam_size)
         if self.options.self_test:
             self.recognizer.self_test()
-        self._batcher = Batcher(
-            self.recognizer,
-            max_batch=self.options.max_batch or (_GPU_BATCH if self.info.device == "cuda" else _CPU_BATCH),
-            max_queue=self.options.max_queue,
-            workers=self.options.workers,
-        )
+        self._batcher = self._new_batcher()
 
     @property
     def info(self) -> RecognizerInfo:
         """The model that was loaded, and how."""
         return self.recognizer.info
+
+    @property
+    def capacity(self) -> int:
+        """How many calls this machine can hear at once, by what their decodes take; at least one."""
+        return int(self._batcher.stats()["capacity"])
 
     def transcribe(self, buffer: Any) -> Transcript:
         """The text of float32 samples in [-1, 1] or L16 bytes, 16 kHz, of any length. Blocks; thread-safe.
@@ -167,6 +173,14 @@ class FasterWhisperSTT:
             audio_context=self.options.audio_context,
         )
 
+    def _new_batcher(self) -> Batcher:
+        on_gpu = self.info.device == "cuda"
+        rows = self.options.max_batch or (_GPU_BATCH if on_gpu else _CPU_BATCH)
+        workers = self.options.workers or self.info.workers
+        decode_s = self.recognizer.decode_time_s(rows=rows if on_gpu else 1) if self.options.self_test else 0.0
+        meter = LoadMeter(workers=workers, hop_ms=self.options.hop_ms, decode_s=decode_s)
+        return Batcher(self.recognizer, max_batch=rows, max_queue=self.options.max_queue, workers=workers, meter=meter)
+
     def _submit(self, call_id: str, audio: Audio) -> list[Future[Transcript]]:
         return [
             self._batcher.submit(
@@ -177,6 +191,7 @@ class FasterWhisperSTT:
                     start_ms=start // SAMPLES_PER_MS,
                     language=self.language,
                     prompt=self.options.prompt,
+                    hotwords=self.options.hotwords,
                 )
             )
             for start, piece in self._pieces(audio)

@@ -11,6 +11,7 @@ Run as a script it starts, streams a bundled word to itself and prints what it h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import http
@@ -30,7 +31,7 @@ from websockets.http11 import Request, Response
 
 from V3.audio.pcm import Audio
 from V3.config import AnswerSettings, ServerSettings
-from V3.errors import RecognitionError, VoicebotError, WireError
+from V3.errors import CapacityReached, RecognitionError, VoicebotError, WireError
 from V3.events import AnswerClassified, Event, Partial, SpeechContinues, StreamClosed, StreamFailed, to_json
 from V3.system.services.amd_service import AMDService
 from V3.system.services.call_hearing import CallHearing, Stream
@@ -45,6 +46,7 @@ OUTBOX_EVENTS = 256  # events waiting to go back on a WebSocket; beyond that the
 MAX_WIRE_ERRORS = 50  # a client that breaks its dialect so often is closed
 NORMAL_CLOSE, GOING_AWAY_CLOSE, POLICY_CLOSE, FAILED_CLOSE, TRY_LATER_CLOSE = 1000, 1001, 1008, 1011, 1013
 NO_CLOSE_FRAME = 1006
+_ANY_NUMBER = 1_000_000  # of an engine that does not know how many calls it can hear
 
 Handler = Callable[[Event], None]
 
@@ -76,6 +78,7 @@ class WebSocketAudioServer:
         self._classified: set[str] = set()  # expected calls whose verdict was given: a second stream needs none
         self._live: dict[str, ServerConnection] = {}
         self._server: Server | None = None
+        self._room_made = asyncio.Event()
         self.on_event: list[Handler] = []
         self.refused = 0
 
@@ -98,14 +101,37 @@ class WebSocketAudioServer:
         token = self.settings.token.get_secret_value()
         return call_url(base, call_id, rate_hz=self.settings.rate_hz, token=token)
 
+    @property
+    def calls(self) -> int:
+        """Calls that are expected or being heard."""
+        return len(self._handlers.keys() | self._live.keys())
+
+    @property
+    def room(self) -> int:
+        """How many more calls can be heard, by what decodes take on this machine."""
+        return max(0, int(getattr(self._stt, "capacity", _ANY_NUMBER)) - self.calls)
+
     def expect(self, call_id: str, handler: Handler) -> None:
-        """Accept this call and hand its events to ``handler``, until :meth:`forget`."""
+        """Accept this call and hand its events to ``handler``, until :meth:`forget`.
+
+        Raises CapacityReached when one more could not be heard: expect a call before it is dialled.
+        """
+        if call_id not in self._handlers and call_id not in self._live and self.room < 1:
+            raise CapacityReached(f"{self.calls} calls are in progress, and this machine can hear no more at once")
         self._handlers[call_id] = handler
 
     def forget(self, call_id: str) -> None:
         """Expect this call no more."""
         self._handlers.pop(call_id, None)
         self._classified.discard(call_id)
+        self._room_made.set()
+
+    async def wait_for_room(self, timeout_s: float) -> None:
+        """Return when a call has ended, or after ``timeout_s``: then it is worth asking again."""
+        self._room_made.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._room_made.wait()
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken."""
@@ -153,9 +179,15 @@ class WebSocketAudioServer:
             return self._refuse(connection, http.HTTPStatus.NOT_FOUND, f"no call {path.call_id} is expected")
         if path.call_id in self._live:
             return self._refuse(connection, http.HTTPStatus.CONFLICT, f"call {path.call_id} is being heard already")
-        if len(self._live) >= self.settings.max_streams:
+        if not self._has_place(path.call_id):
             return self._refuse(connection, http.HTTPStatus.SERVICE_UNAVAILABLE, "all streams are taken")
         return None
+
+    def _has_place(self, call_id: str) -> bool:
+        """Whether this call may be heard: an expected one has its place already."""
+        if len(self._live) >= self.settings.max_streams:
+            return False
+        return call_id in self._handlers or self.room > 0
 
     def _refuse(self, connection: ServerConnection, status: http.HTTPStatus, why: str) -> Response:
         self.refused += 1
@@ -167,7 +199,7 @@ class WebSocketAudioServer:
         path = parse_path(connection.request.path)
         if path.call_id in self._live:  # two handshakes at the same time, both let in
             return await connection.close(POLICY_CLOSE, "this call is being heard already")
-        if len(self._live) >= self.settings.max_streams:
+        if not self._has_place(path.call_id):
             return await connection.close(TRY_LATER_CLOSE, "all streams are taken")
         self._live[path.call_id] = connection
         call = _Connection(self, connection, path)

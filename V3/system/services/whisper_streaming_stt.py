@@ -130,9 +130,10 @@ class WhisperStreamingSTT(FasterWhisperSTT):
             max_window_s=options.max_window_s,
             language=self.language,
             partials=partials,
+            policy=options.policy,
             mel_bands=self.info.mel_bands,
         )
-        session.prompt = options.prompt
+        session.prompt, session.hotwords = options.prompt, options.hotwords
         return session
 
 
