@@ -103,6 +103,12 @@ class SttSettings(_Strict):
     language: str = "fr"
     beam_size: int = Field(default=1, ge=1, le=10)
     cpu_threads: int = Field(default=0, ge=0)
+    workers: int = Field(default=0, ge=0)
+    audio_context: Literal["model", "auto", "full", "forced"] = "model"
+    policy: Literal["local_agreement", "align_att"] = "local_agreement"
+    hop_ms: int = Field(default=300, ge=100, le=3000)
+    prompt: str = ""
+    hotwords: str = ""
 
 
 class AnswerSettings(_Strict):

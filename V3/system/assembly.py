@@ -24,7 +24,7 @@ from V3.system.journal import Journal
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
-from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
+from V3.system.services.whisper_streaming_stt import SttOptions, WhisperStreamingSTT
 from V3.telephony.esl import EslClient, EslSettings
 from V3.wire.mod_audio_stream import call_url
 
@@ -92,7 +92,18 @@ def esl_settings(config: RobotConfig, *, speed: float = 1.0) -> EslSettings:
 def load_stt(config: RobotConfig) -> WhisperStreamingSTT:
     """Load the recogniser; takes from a part of a second to a minute. Raises ModelError."""
     stt = config.stt
-    return WhisperStreamingSTT(stt.model, stt.device, stt.compute_type, stt.language, stt.beam_size, engine=stt.engine)
+    options = SttOptions(
+        audio_context=stt.audio_context,
+        cpu_threads=stt.cpu_threads,
+        workers=stt.workers,
+        prompt=stt.prompt,
+        hotwords=stt.hotwords,
+        policy=stt.policy,
+        hop_ms=stt.hop_ms,
+    )
+    return WhisperStreamingSTT(
+        stt.model, stt.device, stt.compute_type, stt.language, stt.beam_size, options=options, engine=stt.engine
+    )
 
 
 @contextlib.asynccontextmanager
