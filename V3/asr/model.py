@@ -108,6 +108,7 @@ class Recognizer:
         self._hf_tokenizer = model.hf_tokenizer
         self._tokenizers: dict[str, Tokenizer] = {}
         self._any_language = _first_language(model)
+        self._suppressed = [-1]  # what the model's config.json names
         self._beam_size = beam_size
         self.info = info
 
@@ -256,7 +257,8 @@ class Recognizer:
             encoded,
             [self._prompt_tokens(request, code) for request, (code, _) in zip(requests, languages, strict=True)],
             beam_size=self._beam_size,
-            max_length=_max_length(requests, bucket),
+            max_length=self._max_length(requests, bucket),
+            suppress_tokens=self._suppressed,
             return_scores=True,
             return_no_speech_prob=True,
         )
@@ -267,6 +269,11 @@ class Recognizer:
             replace(_transcript(request, said, timed, tokenizer), language=code, language_prob=likelihood)
             for request, said, timed, (code, likelihood) in zip(requests, spoken, words, languages, strict=True)
         ]
+
+    def _max_length(self, requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
+        """A bound on what a looping decoder may cost. CTranslate2 halves what it is given, and counts the prompt."""
+        seconds = max(request.duration_ms for request in requests) / 1000
+        return min(448, 2 * (bucket.prompt_tokens + 16 + math.ceil(seconds * _TOKENS_PER_S)))
 
     def _align(
         self, encoded: Any, requests: Sequence[DecodeRequest], spoken: Sequence[_Spoken], tokenizer: Tokenizer
@@ -355,12 +362,6 @@ def _better(first: Transcript, second: Transcript) -> Transcript:
         return not transcript.suppressed, transcript.avg_logprob
 
     return second if sound(second) > sound(first) else first
-
-
-def _max_length(requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
-    """A bound on what a looping decoder may cost. CTranslate2 halves what it is given, and counts the prompt."""
-    seconds = max(request.duration_ms for request in requests) / 1000
-    return min(448, 2 * (bucket.prompt_tokens + 16 + math.ceil(seconds * _TOKENS_PER_S)))
 
 
 def _transcript(request: DecodeRequest, said: _Spoken, words: tuple[Word, ...], tokenizer: Tokenizer) -> Transcript:

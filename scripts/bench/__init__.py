@@ -1,0 +1,1 @@
+"""What scripts/bench_streaming.py is made of: material, virtual clock, engines, accounts, report, plots."""
