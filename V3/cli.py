@@ -1,4 +1,6 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator``. Each ``--help`` teaches its command.
+"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | models | convert``.
+
+Each ``--help`` teaches its command.
 
 Exit status: 0 all went well, 1 something failed (named on the screen), 2 the command line was wrong, 130 Ctrl-C.
 """
@@ -24,6 +26,7 @@ from V3.console import LiveCalls, report_table
 from V3.demo import CALLEES, run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
+from V3.model_commands import add_model_commands
 from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
@@ -143,6 +146,9 @@ def simulator(
 ) -> None:
     """Run the embedded FreeSWITCH on its own, to develop against (password ClueCon)."""
     _run(_simulate(callees, port, speed))
+
+
+add_model_commands(app)
 
 
 async def _call_all(

@@ -7,15 +7,13 @@ checkpoint becomes by it was not measured here; the tests show the mechanics on 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors.numpy import load_file
-
 from training.model import Shape
+from V3.asr.checkpoints import open_checkpoint
 
-__all__ = ["read_checkpoint", "read_shape"]
+__all__ = ["read_checkpoint", "read_shape", "their_name"]
 
 _LAYER: Final = {
     "self_attn.q_proj": "att.q", "self_attn.k_proj": "att.k", "self_attn.v_proj": "att.v",
@@ -30,26 +28,28 @@ _OUTER: Final = {
 }  # fmt: skip
 
 
+_TO_THEIRS: Final = {ours: theirs for table in (_LAYER, _OUTER) for theirs, ours in table.items()}
+
+
 def read_shape(folder: Path) -> Shape:
     """The shape that config.json names. Raises ValueError for heads that differ between encoder and decoder."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config["encoder_attention_heads"] != config["decoder_attention_heads"]:
+    shape = open_checkpoint(folder).shape
+    if shape.encoder_heads != shape.decoder_heads:
         raise ValueError("a checkpoint with different numbers of heads in encoder and decoder cannot be read")
     return Shape(
-        width=config["d_model"],
-        heads=config["encoder_attention_heads"],
-        encoder_layers=config["encoder_layers"],
-        decoder_layers=config["decoder_layers"],
-        mel_bands=config["num_mel_bins"],
-        vocabulary=config["vocab_size"],
-        audio_positions=config["max_source_positions"],
-        text_positions=config["max_target_positions"],
+        width=shape.width,
+        heads=shape.encoder_heads,
+        encoder_layers=shape.encoder_layers,
+        decoder_layers=shape.decoder_layers,
+        mel_bands=shape.mel_bands,
+        vocabulary=shape.vocabulary,
+        audio_positions=shape.audio_positions,
+        text_positions=shape.text_positions,
     )
 
 
 def _our_name(name: str) -> str | None:
     """The name here of a tensor there; ``None`` for what is not taken over (fixed positions, the tied output)."""
-    name = name.removeprefix("model.")
     if name == "decoder.embed_positions.weight":
         return "dpos"
     stem, _, kind = name.rpartition(".")
@@ -62,10 +62,20 @@ def _our_name(name: str) -> str | None:
     return None
 
 
+def their_name(name: str) -> str:
+    """The name there of a tensor here; one that they do not have (the CTC helper's) stays as it is."""
+    if name == "dpos":
+        return "decoder.embed_positions.weight"
+    stem, _, kind = name.rpartition(".")
+    side, _, rest = stem.partition(".")
+    number, _, part = rest.partition(".")
+    if side in ("enc", "dec") and part in _TO_THEIRS:
+        return f"{side}oder.layers.{number}.{_TO_THEIRS[part]}.{kind}"
+    return f"{_TO_THEIRS.get(stem, stem)}.{kind}"
+
+
 def read_checkpoint(folder: Path) -> dict[str, Any]:
-    """Its tensors under this recipe's names. Raises FileNotFoundError when model.safetensors is missing."""
-    path = folder / "model.safetensors"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: save the checkpoint with save_pretrained(safe_serialization=True)")
-    found = {_our_name(name): tensor for name, tensor in load_file(str(path)).items()}
-    return {name: tensor for name, tensor in found.items() if name is not None}
+    """Its tensors under this recipe's names. Raises V3's ModelError or ModelNotFound for what is missing or damaged."""
+    weights = open_checkpoint(folder).weights
+    names = {name: _our_name(name) for name in weights}
+    return {ours: weights[theirs] for theirs, ours in names.items() if ours is not None}

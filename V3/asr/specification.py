@@ -134,7 +134,7 @@ def write_directory(
     if tokenizer.resolve() != (folder / "tokenizer.json").resolve():
         shutil.copyfile(tokenizer, folder / "tokenizer.json")
     features = {"feature_size": mel_bands, "sampling_rate": 16000, "hop_length": 160, "chunk_length": 30, "n_fft": 400}
-    (folder / "preprocessor_config.json").write_text(json.dumps(features) + "\n", encoding="utf-8")
+    (folder / "preprocessor_config.json").write_text(json.dumps(features), encoding="utf-8")
     (folder / "voicebot.json").write_text(json.dumps({"audio_context": audio_context}) + "\n", encoding="utf-8")
 
 
