@@ -33,6 +33,7 @@ __all__ = [
     "PolicyName",
     "join_words",
     "new_policy",
+    "presentable",
     "word_key",
     "words_before",
 ]
@@ -41,6 +42,7 @@ PolicyName = Literal["local_agreement", "align_att"]
 
 _NOT_SPOKEN = re.compile(r"[^\w']+")
 _ATTENTION_MARGIN_MS: Final = 300  # see AlignAtt
+_SHOWN_FROM: Final = ((100, 0.6), (300, 0.45))  # ms of audio after a word, and how sure the model must be then
 
 
 def word_key(text: str) -> str:
@@ -86,6 +88,19 @@ class Policy(Protocol):
     def limit(self, end_ms: int) -> None:
         """The window now ends at ``end_ms``: unconfirmed words spoken after that belong to another one."""
         ...
+
+
+def presentable(words: Sequence[Word], *, heard_ms: int) -> tuple[Word, ...]:
+    """The words worth showing of a hypothesis of audio up to ``heard_ms``: stable ones, and those after them that the
+    model is sure enough of for how near they are to the end, where they may be half a word yet.
+    """
+    doubtful = (index for index, word in enumerate(words) if not word.stable and not _is_shown(word, heard_ms))
+    return tuple(words[: next(doubtful, len(words))])
+
+
+def _is_shown(word: Word, heard_ms: int) -> bool:
+    beyond_ms = heard_ms - word.end_ms
+    return any(beyond_ms >= least_ms and word.confidence >= least for least_ms, least in _SHOWN_FROM)
 
 
 def new_policy(name: PolicyName) -> Policy:

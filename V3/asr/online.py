@@ -5,6 +5,8 @@ recogniser and brings the transcripts back, in any order and as late as it likes
 
 * silence costs no decode; voice activity opens and closes utterances, with some audio before the onset;
 * at most one partial is in flight and it always holds the newest audio; finals are never dropped for partials;
+* once a speaker has been silent for 240 ms the final decode is made on trial; if the silence lasts it is the Final, at
+  the very end of the utterance, and if speech goes on it was one more partial;
 * every SpeechEnded is followed by one Final, whose text is empty when the noise was no speech; Finals keep the order
   of their utterances; in speech that goes on for longer than a minute Finals also come in between;
 * a final decode that fails leaves the words of the last partial as the Final, after a StreamFailed;
@@ -16,10 +18,11 @@ recogniser and brings the transcripts back, in any order and as late as it likes
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final as Constant
 
 from V3.asr.features import HOP_SAMPLES, MelTape
-from V3.asr.hypothesis import PolicyName, join_words, new_policy
+from V3.asr.hypothesis import PolicyName, join_words, new_policy, presentable
 from V3.asr.processor import OnlineASRProcessor, RecognizerASR, WordsFromAudio
 from V3.asr.transcript import DETECT, DecodeKind, DecodeRequest, Transcript
 from V3.asr.utterance import Pending, Segment, Utterance
@@ -32,7 +35,7 @@ from V3.events import Event, Final, Partial, SpeechEnded, SpeechStarted, StreamF
 __all__ = ["OnlineASRProcessor", "RecognizerASR", "StreamingSession", "WordsFromAudio"]
 
 _SLICE_SAMPLES: Constant = RATE_HZ // 5  # a burst is taken in pieces, so that its utterances are found one by one
-_TAIL_MS: Constant = 300  # silence after the last voiced frame that a final decode hears
+_TAIL_MS: Constant = 240  # silence after the last voiced frame that a final decode hears; 200 to 300 are as good
 _PAUSE_MS: Constant = 200  # a pause that a long utterance may be cut in
 _CUT_SEARCH_MS: Constant = 3000  # where there is no pause: how far back the quietest spot is looked for
 _CUT_SPOT_MS: Constant = 60
@@ -44,6 +47,15 @@ _HARD_WINDOW_S: Constant = 28.0  # under Whisper's 30
 _SURE_LANGUAGE: Constant = 0.5
 _RENEWAL_SAMPLES: Constant = RATE_HZ // 10
 _MAX_UTTERANCE_S: Constant = 60  # so that the words of a Partial stay few
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A final decode made before the end of its utterance is sure; ``speech_ms`` had been spoken by then."""
+
+    pending: Pending
+    speech_ms: int
+    transcript: Transcript | None = None
 
 
 class StreamingSession:
@@ -103,10 +115,11 @@ class StreamingSession:
         self._due: deque[Pending] = deque()
         self._finals: dict[DecodeRequest, Pending] = {}
         self._partial: Pending | None = None
+        self._trial: _Trial | None = None
         self._decoded_to = 0  # sample: how far the newest partial reached
         self._taken_to = 0  # sample: audio before it belongs to a closed segment
-        self._partial_speech_ms = 0
-        self._segment_speech_ms = 0
+        self._partial_speech_ms = self._segment_speech_ms = 0
+        self._trial_speech_ms = 0
 
     @property
     def at_ms(self) -> int:
@@ -149,6 +162,8 @@ class StreamingSession:
             pending = self._due.popleft()
             self._finals[pending.request] = pending
             return pending.request
+        if self._utterance is not None and self._wants_trial():
+            return self._begin_trial(self._utterance, self._utterance.segments[-1])
         if not self._wants_partial() or self._utterance is None:
             return None
         segment = self._utterance.segments[-1]
@@ -173,20 +188,26 @@ class StreamingSession:
 
     def complete(self, request: DecodeRequest, transcript: Transcript) -> None:
         """Take the answer to a request. One that was forgotten meanwhile (reset) is ignored."""
+        if self._trial is not None and self._trial.pending.request is request:
+            self._trial.transcript = transcript
+            self._hear(self._trial.pending, transcript, whole=True)
+            return
         pending = self._settle(request)
         if pending is None:
             return
-        self._learn_language(request, transcript)
-        heard_to_ms = request.start_ms + request.duration_ms
         if request.kind is DecodeKind.PARTIAL:
-            pending.segment.hear(transcript, heard_to_ms=heard_to_ms)
-        else:
-            pending.segment.finish(transcript)
-        self._show(pending.utterance, heard_to_ms)
+            self._hear(pending, transcript, whole=False)
+            return
+        self._learn_language(request, transcript)
+        pending.segment.finish(transcript)
+        self._show(pending.utterance, request.start_ms + request.duration_ms, whole=True)
         self._emit_finals()
 
     def fail(self, request: DecodeRequest, error: Exception) -> None:
         """A decode failed or was dropped. A partial is simply missed; a final keeps the words of its last partial."""
+        if self._trial is not None and self._trial.pending.request is request:
+            self._trial = None  # the end of the utterance will ask again
+            return
         pending = self._settle(request)
         if pending is None or request.kind is DecodeKind.PARTIAL:
             return
@@ -232,10 +253,15 @@ class StreamingSession:
         segment = utterance.segments[-1]
         end = min(end, self._tape.end)
         segment.close(end // SAMPLES_PER_MS)
-        if self._vad.speech_ms > self._segment_speech_ms:
-            self._due.append(Pending(self._request(DecodeKind.FINAL, segment, end), segment, utterance))
-        else:
+        if self._vad.speech_ms <= self._segment_speech_ms:
             segment.finish(None)
+        elif self._trial is None or self._trial.speech_ms != self._vad.speech_ms:
+            self._due.append(Pending(self._request(DecodeKind.FINAL, segment, end), segment, utterance))
+        elif self._trial.transcript is not None:
+            segment.finish(self._trial.transcript)
+        else:
+            self._finals[self._trial.pending.request] = self._trial.pending
+        self._trial = None
         self._taken_to = end
         self._drop_before(end - self._preroll)
         if len(self._due) > _MAX_DUE:
@@ -283,8 +309,31 @@ class StreamingSession:
     def _wants_partial(self) -> bool:
         if not self.partials or self._partial is not None or self._utterance is None:
             return False
+        if self._vad.silence_ms > _PAUSE_MS:  # the trial comes soon
+            return False
         spoken = self._vad.speech_ms > max(self._partial_speech_ms, self._segment_speech_ms)
         return spoken and self._tape.end - self._decoded_to >= self._hop * self.stretch
+
+    def _wants_trial(self) -> bool:
+        """Whether the speaker has been silent so long that the utterance may have ended, and this was not tried yet."""
+        if not self.partials or self._vad.silence_ms < _TAIL_MS or self._vad.speech_ms <= self._segment_speech_ms:
+            return False
+        return self._trial_speech_ms != self._vad.speech_ms
+
+    def _begin_trial(self, utterance: Utterance, segment: Segment) -> DecodeRequest:
+        self._trial_speech_ms = self._vad.speech_ms
+        end = (self._vad.at_ms - self._vad.silence_ms + _TAIL_MS) * SAMPLES_PER_MS
+        request = self._request(DecodeKind.FINAL, segment, end)
+        self._trial = _Trial(Pending(request, segment, utterance), self._vad.speech_ms)
+        self._partial = None  # one that is still in flight heard less
+        return request
+
+    def _hear(self, pending: Pending, transcript: Transcript, *, whole: bool) -> None:
+        request = pending.request
+        self._learn_language(request, transcript)
+        heard_to_ms = request.start_ms + request.duration_ms
+        pending.segment.hear(transcript, heard_to_ms=heard_to_ms)
+        self._show(pending.utterance, heard_to_ms, whole=whole)
 
     def _begin_partial(self, request: DecodeRequest, segment: Segment, utterance: Utterance) -> DecodeRequest:
         self._decoded_to = self._tape.end
@@ -329,9 +378,12 @@ class StreamingSession:
             StreamFailed(call_id=self.call_id, at_ms=self.at_ms, error=type(error).__name__, message=str(error))
         )
 
-    def _show(self, utterance: Utterance, heard_ms: int) -> None:
-        """A Partial, when there is something new to show of the utterance that goes on."""
-        words = utterance.words
+    def _show(self, utterance: Utterance, heard_ms: int, *, whole: bool) -> None:
+        """A Partial, when there is something new to show of the utterance that goes on.
+
+        ``whole``: no word is cut off at the end of what was heard.
+        """
+        words = utterance.words if whole else presentable(utterance.words, heard_ms=heard_ms)
         if utterance is not self._utterance or not self.partials or words == utterance.shown:
             return
         utterance.shown = words

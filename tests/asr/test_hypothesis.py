@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from V3.asr.hypothesis import AlignAtt, LocalAgreement, Policy, PolicyName, join_words, new_policy, word_key
+from V3.asr.hypothesis import (
+    AlignAtt,
+    LocalAgreement,
+    Policy,
+    PolicyName,
+    join_words,
+    new_policy,
+    presentable,
+    word_key,
+)
 from V3.events import Word
 
 STEP_MS = 300
@@ -237,6 +247,24 @@ def test_stable_hypotheses_give_the_whole_with_either_policy(
         policy.insert(words(" ".join(sentence[:cut])), heard_to_ms=STEP_MS * min(cut, len(sentence)))
     policy.flush(words(" ".join(sentence)))
     assert committed_by(policy) == " ".join(sentence)
+
+
+# ---- what is shown
+
+
+def test_only_words_that_the_model_is_sure_of_are_shown_and_none_at_the_end_of_the_audio() -> None:
+    def at_ms(heard_ms: int, *confidences: float, stable: int = 0) -> str:
+        said = [
+            replace(word, confidence=confidence, stable=index < stable)
+            for index, (word, confidence) in enumerate(zip(words("je suis au travail"), confidences, strict=False))
+        ]
+        return join_words(presentable(said, heard_ms=heard_ms))
+
+    assert at_ms(1300, 0.9, 0.9, 0.9, 0.9) == "je suis au travail"
+    assert at_ms(1250, 0.9, 0.9, 0.9, 0.9) == "je suis au"  # "travail" ends at 1200
+    assert at_ms(1300, 0.9, 0.2, 0.9, 0.9) == "je"  # nothing after a doubtful word
+    assert at_ms(1300, 0.9, 0.2, 0.9, 0.9, stable=2) == "je suis au travail"
+    assert at_ms(1300, 0.5, 0.9, 0.9, 0.5) == "je suis au"  # doubtful words are shown once there is more after them
 
 
 # ---- the published method

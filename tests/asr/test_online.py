@@ -105,7 +105,7 @@ def test_an_utterance_in_order() -> None:
     assert abs(started.start_ms - 1000) <= 80
     assert abs(ended.end_ms - 1640) <= 100
     assert (final.start_ms, final.end_ms) == (started.start_ms, ended.end_ms)
-    assert [word.stable for word in first.words] == [False, False]
+    assert [word.stable for word in first.words] == [False]  # "bonjour" lies beyond what was heard
     assert [word.stable for word in second.words] == [True, True]
     assert [word.stable for word in final.words] == [True, True]
     assert {event.call_id for event in events} == {"c"}
@@ -514,6 +514,80 @@ def test_an_utterance_at_the_very_beginning_loses_nothing() -> None:
     request = session.next_request()
     assert request is not None
     assert request.start_ms <= 60
+
+
+# ---- the final decode on trial
+
+
+def trial_of(session: StreamingSession, silent_ms: int) -> DecodeRequest | None:
+    """What is asked for after half a second of speech, whose partial was heard, and so much silence."""
+    talking(session, 0.6)
+    while (partial := session.next_request()) is not None:
+        session.complete(partial, heard(partial, "oui"))
+    session.push(silence(silent_ms / 1000))
+    return session.next_request()
+
+
+def test_a_silence_that_lasts_makes_the_trial_the_final_without_another_decode() -> None:
+    session = StreamingSession("c", endpoint_ms=500)
+    trial = trial_of(session, 300)
+    assert trial is not None
+    assert trial.kind is DecodeKind.FINAL
+    session.complete(trial, heard(trial, "oui bonjour"))
+    shown = [event.text for event in session.take_events() if isinstance(event, Partial)]
+    assert shown[-1] == "oui bonjour"
+    session.push(silence(0.3))
+    assert session.next_request() is None
+    assert kinds(session.take_events()) == ["SpeechEnded", "Final"]
+
+
+def test_a_trial_still_in_flight_at_the_end_is_the_final_when_it_comes() -> None:
+    session = StreamingSession("c")
+    trial = trial_of(session, 600)
+    assert trial is not None
+    assert session.next_request() is None
+    assert session.unfinished
+    session.complete(trial, heard(trial, "oui bonjour"))
+    assert finals(session.take_events()) == ["oui bonjour"]
+
+
+def test_speech_that_goes_on_makes_the_trial_one_more_partial() -> None:
+    session = StreamingSession("c", endpoint_ms=500)
+    trial = trial_of(session, 300)
+    assert trial is not None
+    talking(session, 0.6)
+    session.complete(trial, heard(trial, "oui bonjour"))
+    session.push(silence(1.0))
+    asked = answer_all(session, lambda request: heard(request, "oui bonjour madame"))
+    assert asked[-1].kind is DecodeKind.FINAL
+    assert asked[-1].duration_ms > trial.duration_ms
+    assert finals(session.take_events()) == ["oui bonjour madame"]
+
+
+def test_a_trial_that_fails_is_made_again_at_the_end() -> None:
+    session = StreamingSession("c")
+    trial = trial_of(session, 300)
+    assert trial is not None
+    session.fail(trial, RecognizerOverloaded("busy"))
+    session.push(silence(0.5))
+    assert [event for event in session.take_events() if isinstance(event, StreamFailed)] == []
+    asked = answer_all(session, lambda request: heard(request, "oui"))
+    assert [request.kind for request in asked] == [DecodeKind.FINAL]
+    assert finals(session.take_events()) == ["oui"]
+
+
+def test_a_partial_in_flight_is_overtaken_by_the_trial() -> None:
+    session = StreamingSession("c")
+    talking(session, 0.9)
+    partial = session.next_request()
+    assert partial is not None
+    session.push(silence(0.3))
+    trial = session.next_request()
+    assert trial is not None
+    session.complete(trial, heard(trial, "oui bonjour"))
+    session.take_events()
+    session.complete(partial, heard(partial, "houx"))
+    assert session.take_events() == []
 
 
 # ---- load, language, suppression
