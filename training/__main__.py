@@ -145,14 +145,19 @@ def evaluate(
     folders: list[Path],
     held_out: Annotated[Path | None, typer.Option(help="shards of held-out voices and shapes (WORK/held)")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write")] = None,
+    plot: Annotated[Path | None, typer.Option(help="PNG of how far confidence is to be trusted")] = None,
     threads: int = 1,
 ) -> None:
     """Measure a CTranslate2 directory on folders of WAVs with texts."""
     from training.evaluate import evaluate as measure  # noqa: PLC0415
+    from training.plots import plot_reliability  # noqa: PLC0415
 
     results = measure(model, folders, held_out=held_out, threads=threads)
     if out is not None:
         _write(out, results)
+    timed = next((folder.name for folder in folders if "confidence" in results[folder.name]), None)
+    if plot is not None and timed is not None:
+        plot_reliability(plot, results, folder=timed)
     typer.echo(json.dumps(results, indent=1, ensure_ascii=False))
 
 

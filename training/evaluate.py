@@ -78,7 +78,9 @@ def _word_times(recordings: Sequence[Recording], heard: Sequence[Transcript]) ->
 
 
 def _reliability(recordings: Sequence[Recording], heard: Sequence[Transcript]) -> dict[str, Any]:
-    """How far a word's confidence is its chance to be right: by tenths, and the mean distance (ECE)."""
+    """How far a word's confidence is its chance to be right: the mean distance (ECE), and for each tenth of confidence
+    that words fell into their mean confidence, the share that was right, and how many.
+    """
     bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for recording, transcript in zip(recordings, heard, strict=True):
         words = [" ".join(normalize(word.text)) for word in transcript.words]
@@ -88,8 +90,8 @@ def _reliability(recordings: Sequence[Recording], heard: Sequence[Transcript]) -
     rows = {key: np.array(bins[key], dtype=float) for key in sorted(bins)}
     total = sum(len(row) for row in rows.values())
     distance = sum(len(row) * abs(row[:, 0].mean() - row[:, 1].mean()) for row in rows.values()) / max(1, total)
-    shares = {f"{key / 10:.1f}": f"{row[:, 1].mean():.2f} of {len(row)}" for key, row in rows.items()}
-    return {"calibration_error": round(float(distance), 3), "right_by_confidence": shares}
+    bars = [(round(float(row[:, 0].mean()), 3), round(float(row[:, 1].mean()), 3), len(row)) for row in rows.values()]
+    return {"calibration_error": round(float(distance), 3), "confidence_right_words": bars}
 
 
 def _cut(recognizer: Recognizer, recordings: Sequence[Recording]) -> dict[str, Any]:
