@@ -47,7 +47,12 @@ _CALL_S: Final = 60.0
 _MINUTES, _QUICK_MINUTES, _HOUR_MINUTES = 5.0, 1.0, 60.0
 _OURS: Final = "ours, LocalAgreement"
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+DataOption = Annotated[
+    Path, typer.Option(help="folder with recordings and index.jsonl (file, text, words with start_s and end_s)")
+]
+PeerOption = Annotated[Path | None, typer.Option(help="a checkout of ufal/whisper_streaming: it is compared too")]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 console = Console(highlight=False, markup=False)
 if not console.is_terminal:
     console.width = 160  # a file has no width of its own
@@ -68,18 +73,14 @@ class _Bench:
 
 @app.command()
 def main(
-    data: Annotated[
-        Path, typer.Option(help="folder with recordings and index.jsonl (file, text, words with start_s and end_s)")
-    ] = _DATA,
+    data: DataOption = _DATA,
     model: Annotated[str, typer.Option(help="telephone-fr, a directory, small, ...: all use it")] = SHIPPED_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "cpu",
     compute_type: Annotated[str, typer.Option(help="int8, float16, ...; default: as stored")] = "default",
     minutes: Annotated[float | None, typer.Option(help="audio to hear [5; with --hour 60]", min=0.01)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="one minute of audio")] = False,  # noqa: FBT002
     hour: Annotated[bool, typer.Option("--hour", help="one stream for an hour, ours alone")] = False,  # noqa: FBT002
-    whisper_streaming: Annotated[
-        Path | None, typer.Option(help="a checkout of ufal/whisper_streaming: it is compared too")
-    ] = None,
+    whisper_streaming: PeerOption = None,
     chunk: Annotated[float, typer.Option(help="its --min-chunk-size, in seconds", min=0.1)] = 1.0,
     seed: Annotated[int, typer.Option(help="decides the order of utterances and the pauses")] = 1,
     json_path: Annotated[Path | None, typer.Option("--json", help="write everything to this file")] = None,
@@ -88,13 +89,12 @@ def main(
     """Compare streaming engines on the same calls with the same model: cost, latency of words, errors, flicker.
 
     Recordings are joined into calls of about a minute. Audio arrives in real time on a virtual clock; what an engine
-    decodes runs for real on this machine, with one thread, and its words show when they would have. So the machine
-    should have nothing else to do: other work makes latencies worse. Needs the extra: pip install -e '.[bench]'.
+    decodes runs for real on this machine, with one thread, and its words show when they would have. So let the machine
+    do nothing else meanwhile. Needs the extra: pip install -e '.[bench]'.
 
     "Shown" is when a word was first right on the screen, "certain" when it would not change any more, both from its
-    true end. Words that never came right are counted apart. Ctrl-C ends it with what has been measured so far.
-
-    Exit status: 0 all was measured, 1 something failed, 130 Ctrl-C.
+    true end. Words that never came right are counted apart. Exit status: 0 all was measured, 1 something failed,
+    130 Ctrl-C, which ends it with what has been measured so far.
     """
     total_s = 60.0 * (minutes or (_HOUR_MINUTES if hour else _QUICK_MINUTES if quick else _MINUTES))
     try:
