@@ -9,8 +9,8 @@ commits a word at once when the audio it attends to does not lie at the very end
 What differs from the published code, each for a fault seen in it:
 
 * what of a new hypothesis is already committed is found by aligning its beginning with the committed words (least
-  edit distance over characters), not by removing equal n-grams: "oui oui" and "zéro zéro six" keep their repeats, and
-  a committed word that the model now hears otherwise is neither doubled nor lost;
+  cost, likeness of words and their times), not by removing equal n-grams: "oui oui" and "zéro zéro six" keep their
+  repeats, and a committed word that the model now hears otherwise is neither doubled nor lost;
 * words are compared without case and punctuation, so that "bonjour" and "Bonjour," agree;
 * :meth:`Policy.trim` forgets committed words whose audio is gone, so memory is bounded.
 
@@ -42,6 +42,7 @@ PolicyName = Literal["local_agreement", "align_att"]
 
 _NOT_SPOKEN = re.compile(r"[^\w']+")
 _ATTENTION_MARGIN_MS: Final = 400  # with telephone-fr: word errors 0.31 at 300 ms, 0.29 at 400 and 500
+_COST_PER_S: Final = 1.0
 _SHOWN_FROM: Final = ((100, 0.6), (300, 0.45))  # ms of audio after a word, and how sure the model must be then
 
 
@@ -186,43 +187,53 @@ def _agreement(old: Sequence[Word], new: Sequence[Word]) -> int:
 
 
 def _aligned_prefix(committed: Sequence[Word], words: Sequence[Word]) -> int:
-    """How many of ``words`` say what is committed: least edit distance, then nearest in time, then fewest."""
+    """How many of ``words`` say what is committed: the beginning that is aligned with it at the least cost.
+
+    Words are aligned with words (by letters alone, "je ne" was found again in the wrong place), and a point for each
+    second between the ends tells repeats apart. Measured on 10 minutes of calls with telephone-fr: word errors 0.235,
+    and 0.250 by letters; other costs of a replaced word gave 0.236 to 0.273.
+    """
     common = _agreement(committed, words)
-    said = "".join(word_key(word.text) for word in committed[common:])
+    said = [word_key(word.text) for word in committed[common:]]
     if not said:
         return common  # the usual case: what was committed is heard again
     # an equal beginning never costs: only prefixes at least that long can be best
-    distances = _prefix_distances(said, [word_key(word.text) for word in words[common:]])
+    costs = _prefix_costs(said, [word_key(word.text) for word in words[common:]])
     end_ms = committed[-1].end_ms
 
-    def cost(beyond: int) -> tuple[int, int, int]:
+    def cost(beyond: int) -> tuple[float, int]:
         count = common + beyond
         reached_ms = words[count - 1].end_ms if count else words[0].start_ms if words else end_ms
-        return distances[beyond], abs(reached_ms - end_ms), beyond
+        return round(costs[beyond] + _COST_PER_S * abs(reached_ms - end_ms) / 1000, 6), beyond
 
-    return common + min(range(len(distances)), key=cost)
-
-
-def _prefix_distances(said: str, keys: Sequence[str]) -> list[int]:
-    """Edit distance between ``said`` and the characters of ``keys[:j]``, for j = 0, 1, ... len(keys).
-
-    Levenshtein's rows, one per character of the keys. Past twice the length of ``said`` no prefix can be best.
-    """
-    row = list(range(len(said) + 1))
-    distances = [row[-1]]
-    taken = 0
-    for key in keys:
-        taken += len(key)
-        if taken > 2 * len(said) + 1:
-            break
-        for letter in key:
-            row = _next_row(row, said, letter)
-        distances.append(row[-1])
-    return distances
+    return common + min(range(len(costs)), key=cost)
 
 
-def _next_row(row: list[int], said: str, letter: str) -> list[int]:
-    following = [row[0] + 1]
-    for column, other in enumerate(said):
-        following.append(min(row[column] + (letter != other), row[column + 1] + 1, following[column] + 1))
-    return following
+def _prefix_costs(said: Sequence[str], keys: Sequence[str]) -> list[float]:
+    """What it costs to align ``said`` with ``keys[:j]``, for j = 0, 1, ... len(keys); a word left out costs 1."""
+    row = [float(column) for column in range(len(keys) + 1)]
+    for word in said:
+        following = [row[0] + 1]
+        for column, key in enumerate(keys):
+            replaced = row[column] + _unlikeness(word, key)
+            following.append(min(replaced, row[column + 1] + 1, following[column] + 1))
+        row = following
+    return row
+
+
+def _unlikeness(word: str, other: str) -> float:
+    """0 for the same word, 0.3 to 1 for another."""
+    if word == other:
+        return 0.0
+    return 0.3 + 0.7 * _distance(word, other) / max(len(word), len(other))
+
+
+def _distance(word: str, other: str) -> int:
+    """Levenshtein's, by letters."""
+    row = list(range(len(other) + 1))
+    for number, letter in enumerate(word, start=1):
+        following = [number]
+        for column, wanted in enumerate(other):
+            following.append(min(row[column] + (letter != wanted), row[column + 1] + 1, following[column] + 1))
+        row = following
+    return row[-1]
