@@ -18,6 +18,7 @@ from V3.errors import WireError
 
 __all__ = [
     "AnswerClassified",
+    "AudioFlagged",
     "Event",
     "Final",
     "Partial",
@@ -117,6 +118,17 @@ class AnswerClassified(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFlagged(Event):
+    """Something is wrong with the audio itself: ``finding`` is a :class:`V3.audio.health.FindingKind`; once a stream.
+
+    The stream goes on, and what is heard in it is worth less.
+    """
+
+    finding: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFailed(Event):
     """Something went wrong on this stream; it goes on unless StreamClosed follows."""
 
@@ -142,6 +154,7 @@ _KINDS: dict[str, type[Event]] = {
         Partial,
         Final,
         AnswerClassified,
+        AudioFlagged,
         StreamFailed,
         StreamClosed,
     )

@@ -14,6 +14,7 @@ from V3 import events
 from V3.errors import WireError
 from V3.events import (
     AnswerClassified,
+    AudioFlagged,
     Event,
     Final,
     Partial,
@@ -49,6 +50,7 @@ BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
         text=TEXTS,
         evidence=st.lists(TEXTS, max_size=3).map(tuple),
     ),
+    AudioFlagged: st.builds(AudioFlagged, **COMMON, finding=TEXTS, message=TEXTS),
     StreamFailed: st.builds(StreamFailed, **COMMON, error=TEXTS, message=TEXTS),
     StreamClosed: st.builds(StreamClosed, **COMMON, code=MS, reason=TEXTS),
 }

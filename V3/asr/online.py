@@ -10,6 +10,7 @@ recogniser and brings the transcripts back, in any order and as late as it likes
 * every SpeechEnded is followed by one Final, whose text is empty when the noise was no speech; Finals keep the order
   of their utterances; in speech that goes on for longer than a minute Finals also come in between;
 * a final decode that fails leaves the words of the last partial as the Final, after a StreamFailed;
+* audio in which something is wrong (clipped, at another rate than was said, ...) gives one AudioFlagged for each kind;
 * memory is bounded: an idle session keeps under a second of audio, a talking one a window.
 
 :class:`OnlineASRProcessor`, from :mod:`V3.asr.processor`, has the interface of whisper_streaming's class of that name.
@@ -26,11 +27,12 @@ from V3.asr.hypothesis import PolicyName, join_words, new_policy, presentable
 from V3.asr.processor import OnlineASRProcessor, RecognizerASR, WordsFromAudio
 from V3.asr.transcript import DETECT, DecodeKind, DecodeRequest, Transcript
 from V3.asr.utterance import Pending, Segment, Utterance
+from V3.audio.health import AudioHealth
 from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio, quietest_sample
 from V3.audio.tape import AudioTape
 from V3.audio.vad import EdgeKind, VadEdge, VoiceActivity
 from V3.errors import ConfigError, RecognizerOverloaded
-from V3.events import Event, Final, Partial, SpeechEnded, SpeechStarted, StreamFailed
+from V3.events import AudioFlagged, Event, Final, Partial, SpeechEnded, SpeechStarted, StreamFailed
 
 __all__ = ["OnlineASRProcessor", "RecognizerASR", "StreamingSession", "WordsFromAudio"]
 
@@ -107,6 +109,7 @@ class StreamingSession:
         """Forget everything heard: the clock is at 0, and decodes still in flight will be ignored."""
         self.language = self._wanted_language
         self._vad.reset()
+        self._health = AudioHealth()
         self._tape = AudioTape()
         self._mel = MelTape(self._mel_bands) if self._mel_bands else None
         self._events: list[Event] = []
@@ -223,6 +226,9 @@ class StreamingSession:
                 self._open_utterance(edge)
             else:
                 self._close_utterance(edge, (edge.edge_ms + _TAIL_MS) * SAMPLES_PER_MS)
+        for found in self._health.push(audio, speaking=self._vad.speaking):
+            flagged = AudioFlagged(call_id=self.call_id, at_ms=found.at_ms, finding=found.kind, message=found.message)
+            self._events.append(flagged)
         if self._utterance is None:
             # the onset is sure only some frames after it began: they are kept besides the preroll
             self._drop_before(self._tape.end - self._preroll - 200 * SAMPLES_PER_MS)

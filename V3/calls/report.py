@@ -86,6 +86,7 @@ class CallReport(_Part):
     transcript: list[SpeechReport] = []
     digits: str = ""
     errors: list[str] = []
+    audio_flags: list[str] = []
     breaks_resent: int = 0
     stream_restarts: int = 0
     duration_ms: int = Field(default=0, ge=0)

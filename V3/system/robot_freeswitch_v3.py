@@ -33,7 +33,7 @@ from V3.errors import (
     VoicebotError,
     WireError,
 )
-from V3.events import AnswerClassified, Event, StreamClosed, StreamFailed, from_json
+from V3.events import AnswerClassified, AudioFlagged, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
 from V3.system.scenario_files import load_scenario
@@ -346,6 +346,9 @@ class RobotFreeSwitchV3:
                 at_ms=call.now_ms,
             )
             call.mark("verdict")
+        elif isinstance(event, AudioFlagged):
+            call.report.audio_flags.append(f"{event.finding}: {event.message}")
+            log.warning("call %s: %s", call.call_id, event.message)
         elif isinstance(event, StreamFailed):
             call.report.errors.append(f"{event.error}: {event.message}")
         elif isinstance(event, StreamClosed):

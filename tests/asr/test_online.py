@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from audio_samples import noise, silence, speech
+from audio_samples import TEXTS, noise, silence, speech
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +18,9 @@ from V3.asr.features import assemble, log_mel
 from V3.asr.hypothesis import PolicyName
 from V3.asr.online import OnlineASRProcessor, StreamingSession
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
-from V3.audio.pcm import Audio
+from V3.audio.pcm import Audio, resample
 from V3.errors import ConfigError, RecognitionError, RecognizerOverloaded
-from V3.events import Event, Final, Partial, SpeechEnded, SpeechStarted, StreamFailed, Word
+from V3.events import AudioFlagged, Event, Final, Partial, SpeechEnded, SpeechStarted, StreamFailed, Word
 
 FRAME = 320
 
@@ -691,3 +691,28 @@ def test_either_policy_gives_the_same_finals_and_stable_words_that_only_grow(pol
     assert stable
     final = next(event for event in events if isinstance(event, Final))
     assert [word.text for word in final.words][: len(stable)] == stable
+
+
+# ---- audio in which something is wrong
+
+
+def test_8_khz_samples_sent_as_16_khz_are_named_once_and_right_ones_never() -> None:
+    """Five recordings one after the other, as they should be heard and at double speed."""
+    right = np.concatenate([np.concatenate([speech(name), silence(0.4)]) for name in TEXTS])
+    wrong = resample(right, from_hz=16_000, to_hz=8000)
+
+    def flags(audio: Audio) -> list[str]:
+        session = StreamingSession("c", partials=False)
+        for frame in frames(audio):
+            session.push(frame)
+        return [event.finding for event in session.take_events() if isinstance(event, AudioFlagged)]
+
+    assert flags(np.concatenate([wrong, wrong])) == ["wrong_rate"]
+    assert flags(np.concatenate([right, right])) == []
+
+
+def test_clipped_speech_is_named() -> None:
+    session = StreamingSession("c", partials=False)
+    for frame in frames(np.clip(40 * np.concatenate([speech("pas_joignable"), speech("pas_joignable")]), -1, 1)):
+        session.push(frame)
+    assert "clipping" in [event.finding for event in session.take_events() if isinstance(event, AudioFlagged)]
