@@ -43,7 +43,7 @@ PolicyName = Literal["local_agreement", "align_att"]
 _NOT_SPOKEN = re.compile(r"[^\w']+")
 _ATTENTION_MARGIN_MS: Final = 400  # with telephone-fr: word errors 0.31 at 300 ms, 0.29 at 400 and 500
 _COST_PER_S: Final = 1.0
-_SHOWN_FROM: Final = ((60, 0.7), (280, 0.45))  # ms of audio after a word, and how sure the model must be then
+_SHOWN_FROM: Final = ((60, 0.7), (280, 0.4))  # ms of audio after a word, and how sure the model must be then
 
 
 def word_key(text: str) -> str:

@@ -3,7 +3,7 @@
 Audio is judged in blocks of half a second. A kind of finding comes at most once in a stream, and only after several
 blocks said the same, so that no short event makes one. What concerns speech is judged in blocks that are at least half
 speech by the caller's voice activity; its speed (see :mod:`V3.audio.speech_speed` for how, and how often it is right)
-in the first 20 s of them, the rest for as long as the stream lasts. Memory is constant: 36 kB.
+in the first 12 s of them, the rest for as long as the stream lasts. Memory is constant: 40 kB.
 
 Not found: speech so faint that voice activity (from -55 dBFS on) does not hear it at all.
 """
@@ -38,7 +38,7 @@ _QUIET_DBFS: Final = -46.0  # of speech at -44 dBFS voice activity finds 73 % of
 _QUIET_BLOCKS: Final = 12
 
 _GARBLED_SHARE: Final = 0.02  # at full scale: no speed to be told; L16 in the wrong byte order has 0.03
-_SPEED_BLOCKS: Final = 40
+_SPEED_BLOCKS: Final = 24
 _SPEED_AGREED: Final = 3
 
 

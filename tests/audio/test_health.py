@@ -59,7 +59,7 @@ def at_level(audio: Audio, dbfs: float) -> Audio:
 
 def louder(audio: Audio, db: float) -> Audio:
     """So that its peak is at ``db``, clipped at full scale."""
-    return np.clip(audio / np.max(np.abs(audio)) * 10 ** (db / 20), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(audio / np.max(np.abs(audio)) * 10 ** (db / 20), -1, 1), dtype=np.float32)
 
 
 def chords(seconds: float, root_hz: float) -> Audio:
@@ -67,7 +67,7 @@ def chords(seconds: float, root_hz: float) -> Audio:
     steps = np.floor(time * 3) % 4  # three chords a second
     roots = root_hz * 2 ** (np.array([0, 5, 7, 4])[steps.astype(int)] / 12)
     wave = sum(np.sin(2 * np.pi * k * roots * time) / k for k in range(1, 16))
-    return (0.2 * wave * np.exp(-3 * (time * 3 % 1))).astype(np.float32)
+    return np.asarray(0.2 * wave * np.exp(-3 * (time * 3 % 1)), dtype=np.float32)
 
 
 def tones(seconds: float, *tones_hz: float) -> Audio:
