@@ -81,9 +81,7 @@ _WEIGHTS: Final = np.array(
     ]
 )
 
-_CLIFF_DB: Final = (
-    -48.0
-)  # 2.25-3.75 against 1-1.75 kHz: 95 of 100 halved lines have -53 or less, right ones -35 or more
+_CLIFF_DB: Final = -48.0  # 2.25-3.75 against 1-1.75 kHz; halved lines: 95 of 100 below -53, right ones above -35
 _CLIFF_BLOCKS: Final = 6
 _SETTLED_BLOCKS: Final = 12
 _CLIFF_HEARD_DB, _CLIFF_HEARD_BANDS = -45.0, 6  # of the eight below 2 kHz: speech, no tone
