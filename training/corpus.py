@@ -25,8 +25,8 @@ from training.slots import SLOTS
 __all__ = ["CATEGORIES", "Utterance", "draw", "generate", "is_held_out", "read_corpus", "write_corpus"]
 
 CATEGORIES: Final = {
-    "human": 0.12, "yesno": 0.07, "backchannel": 0.03, "stop": 0.08, "optout": 0.06, "reply": 0.13, "voicemail": 0.17,
-    "agent": 0.04, "number": 0.09, "everyday": 0.09, "general": 0.12,
+    "human": 0.12, "yesno": 0.06, "backchannel": 0.03, "stop": 0.06, "optout": 0.07, "reply": 0.13, "voicemail": 0.14,
+    "agent": 0.04, "number": 0.11, "everyday": 0.09, "general": 0.15,
 }  # fmt: skip
 _HELD_OUT_SHARE: Final = 20  # one shape in so many
 _MAX_CHARACTERS: Final = 230

@@ -158,14 +158,33 @@ def save_weights(path: Path, model: Whisper) -> None:
     np.savez(path, **arrays)
 
 
+def _is_deeper(name: str, weights: Mapping[str, Any]) -> bool:
+    """Whether this output of a layer lies deeper than the weights that a smaller model hands over."""
+    stack, _, rest = name.partition(".")
+    number, _, part = rest.partition(".")
+    outputs = ("att.o.", "xatt.o.", "f2.")
+    return (
+        stack in ("enc", "dec")
+        and part.startswith(outputs)
+        and f"{stack}.0.n1.weight" in weights
+        and f"{stack}.{number}.n1.weight" not in weights
+    )
+
+
 def load_weights(model: Whisper, weights: Mapping[str, Any]) -> list[str]:
-    """Take over every array whose name and shape fit; returns the names that stayed as they were initialised."""
+    """Take over every array whose name and shape fit; returns the names that stayed as they were initialised.
+
+    A model with more layers than the weights begins by saying what the smaller one says: what the layers beyond add
+    is zero at first (the identity blocks of progressive stacking; Net2Net, Chen et al. 2016, calls them Net2DeeperNet).
+    """
     state = model.state_dict()
     kept = []
     for name, value in state.items():
         if name in weights and tuple(weights[name].shape) == tuple(value.shape):
             state[name] = torch.from_numpy(np.asarray(weights[name], dtype=np.float32))
-        else:
-            kept.append(name)
+            continue
+        kept.append(name)
+        if _is_deeper(name, weights):
+            state[name] = torch.zeros_like(value)
     model.load_state_dict(state)
     return kept
