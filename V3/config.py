@@ -29,6 +29,7 @@ __all__ = [
     "ServerSettings",
     "SttSettings",
     "config_dir",
+    "load_cues",
     "load_keywords",
     "load_robot",
     "parse_robot",
@@ -115,14 +116,28 @@ class AnswerSettings(_Strict):
     """Who answered."""
 
     window_s: float = Field(default=2.3, ge=0.5, le=10)
-    decode_timeout_s: float = Field(default=1.0, gt=0, le=10)
+    decode_timeout_s: float = Field(default=0.5, gt=0, le=10)
     keywords: str = "amd_fr.yaml"
+    early_verdict: bool = True
+    early_person_from: float = Field(default=0.9, ge=0.5, le=1)
+    early_machine_from: float = Field(default=0.7, ge=0.5, le=1)
+    early_silence_ms: int = Field(default=400, ge=100, le=2000)
+    greeting_silence_ms: int = Field(default=700, ge=100, le=3000)
+    revise: bool = True
+    revise_until_s: float = Field(default=6.0, ge=0, le=30)
+    revise_from: float = Field(default=0.97, ge=0.5, le=1)
+    on_machine: Literal["hang_up", "leave_message"] = "hang_up"
+    message_wait_s: float = Field(default=30.0, gt=0, le=120)
+    message_silence_s: float = Field(default=2.5, ge=0.5, le=10)
+    silence_wait_s: float = Field(default=4.0, ge=0, le=30)
 
 
 class BargeInSettings(_Strict):
     """When the robot stops talking."""
 
     speech_ms: int = Field(default=1500, ge=200, le=10000)
+    pause_ms: int = Field(default=350, ge=100, le=10000)
+    false_after_ms: int = Field(default=1200, ge=200, le=10000)
     words: int = Field(default=2, ge=1, le=20)
     min_confidence: float = Field(default=0.6, ge=0, le=1)
     backchannels: tuple[str, ...] = BACKCHANNELS
@@ -161,19 +176,24 @@ class RobotConfig(_Strict):
 
 
 class KeywordClassSettings(_Strict):
-    """One class of phrases."""
+    """One class of phrases; ``kind`` is what answered where it decides (a :class:`V3.calls.answer.AnswerKind`)."""
 
     weight: float = Field(gt=0, le=10)
+    kind: str = ""
     phrases: tuple[str, ...] = Field(min_length=1)
 
 
 class AnswerKeywords(_Strict):
-    """All of ``config/amd_fr.yaml``."""
+    """All of ``config/amd_fr.yaml``; ``cues`` is a file beside it with learned weights."""
 
-    machine_from: float = Field(default=1.0, gt=0)
+    machine_from: float = 0.0
+    bias: float = 0.0
+    timing: dict[str, float] = {}
     machine: dict[str, KeywordClassSettings]
     human: dict[str, KeywordClassSettings]
+    hallucination_marks: tuple[str, ...] = ()
     hallucinations: tuple[str, ...] = ()
+    cues: str = ""
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -203,6 +223,19 @@ def load_keywords(path: Path | None = None) -> AnswerKeywords:
     """Read the phrases of answer detection. Raises ConfigError."""
     path = path or config_dir() / "amd_fr.yaml"
     return _checked(AnswerKeywords, _mapping(_read(path), str(path)), str(path))
+
+
+def load_cues(path: Path) -> dict[str, float]:
+    """Read the learned weights of ``config/amd_fr_cues.tsv``: a cue, a tab, its weight. Raises ConfigError."""
+    found: dict[str, float] = {}
+    for number, line in enumerate(_read(path).split("\n"), start=1):
+        if line and not line.startswith("#"):
+            cue, _, weight = line.partition("\t")
+            try:
+                found[cue] = float(weight)
+            except ValueError:
+                raise ConfigError(f"{path}, line {number}: a cue, a tab and its weight are taken") from None
+    return found
 
 
 def _read(path: Path) -> str:
