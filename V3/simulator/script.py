@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from V3.simulator.callee import Beep, Callee, Dtmf, HangUp, Record, Rule, Say, Silence, Trigger
 from V3.simulator.clock import SimClock
-from V3.simulator.player import PlayRun
+from V3.simulator.playback import PlayRun
 from V3.simulator.sound import Sound, load_sound, tone
 
 __all__ = ["CalleeActs", "ScriptRunner"]
@@ -24,7 +24,7 @@ class CalleeActs(Protocol):
     clock: SimClock
     hung: bool
 
-    async def callee_says(self, sound: Sound, file: str) -> None: ...
+    async def callee_says(self, sound: Sound, file: str, *, level_db: float) -> None: ...
 
     async def callee_beeps(self, sound: Sound) -> None: ...
 
@@ -103,8 +103,8 @@ class ScriptRunner:
             if self._call.hung:
                 return
             match action:
-                case Say(file):
-                    await self._call.callee_says(load_sound(Path(file)), Path(file).name)
+                case Say(file, level_db):
+                    await self._call.callee_says(load_sound(Path(file)), Path(file).name, level_db=level_db)
                     self._said += 1
                     self._happened(Trigger.SAID, self._said)
                 case Beep(hz, ms):
