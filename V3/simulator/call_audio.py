@@ -54,7 +54,7 @@ class CallAudio:
     def answered(self) -> None:
         """From here on the truth counts since the answer; what was before becomes negative."""
         self._answer_ms = self._clock.now_ms()
-        self.truth.answered = True
+        self.truth.answered, self.truth.answered_at_ms = True, self._answer_ms
         for prompt in self.truth.prompts:
             prompt.start_ms -= self._answer_ms
             prompt.stop_ms = None if prompt.stop_ms is None else prompt.stop_ms - self._answer_ms

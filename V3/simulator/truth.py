@@ -64,6 +64,7 @@ class CallTruth:
     uuid: str
     number: str
     answered: bool = False
+    answered_at_ms: float | None = None  # on the simulator's clock
     speech: list[Utterance] = field(default_factory=list)
     prompts: list[HeardPrompt] = field(default_factory=list)
     beep_start_ms: float | None = None
