@@ -425,3 +425,4 @@ class Call:
                 self.near.variables["last_dtmf_duration"] = samples
             fields = (("DTMF-Digit", digit), ("DTMF-Duration", samples), ("DTMF-Source", source))
             self.near.emit("DTMF", *fields)
+            self.player.digit(digit)

@@ -1,12 +1,15 @@
 """What ``playback`` plays, and how far it got: the sound behind a path, an offset, one run between START and STOP.
 
-``path@@SAMPLES`` is taken apart as mod_dptools does it (1.10.12): at the path's first ``@``, if another follows; what
-is behind is read by ``atoi``, and the events name the path without it. The offset counts samples of the file. Beyond
-the file's end it lands on the last sample (libsndfile's seek fails, and the module goes to one before the end).
+``path@@SAMPLES`` as measured on FreeSWITCH 1.10.12: it is taken apart at the path's first ``@``, if another follows,
+and PLAYBACK events name the path without it. The offset counts samples of the file. Beyond the file's end, or below
+0, it lands on the last sample (libsndfile's seek fails, and the module goes to one before the end); at the end
+nothing is left. The position told at the stop is the offset, in the file's samples, and what was played, in the
+channel's: for a file of 16 kHz the two do not add up.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from V3.errors import SimulatorError
+from V3.simulator.clock import FRAME_MS
 from V3.simulator.sound import LEG_RATE_HZ, Sound, load_sound, tone
 
 __all__ = ["PlayRun", "prompt_sound", "seek", "split_offset"]
@@ -43,6 +47,13 @@ class PlayRun:
     def length_ms(self) -> float:
         """From there to the file's end."""
         return max(0.0, self.sound.duration_ms - self.begin_ms)
+
+    @property
+    def end_ms(self) -> float:
+        """When it will be over: whole frames are sent, the last one filled up with silence."""
+        left_ms = self.length_ms - self.played_ms
+        whole_ms = left_ms if math.isinf(left_ms) else math.ceil(round(left_ms / FRAME_MS, 6)) * FRAME_MS
+        return self.resumed_ms + whole_ms
 
     def heard_ms(self, now_ms: float) -> float:
         """How much of it was played."""

@@ -6,7 +6,7 @@ The rules, as on FreeSWITCH 1.10.12:
   (100 ms; 180 ms when the far end sends nothing) before it plays. A break in that lead is lost: nothing plays that
   it could stop, and the application is no longer in the queue that ``all`` empties.
 - Without event-lock a queued application runs inside the one that plays, which pauses; with it they take turns.
-- A break acts at the next frame; with nothing playing it is not remembered.
+- A break acts at the next frame; with nothing playing it is not remembered. A ``*`` of the callee acts like one.
 - A hang-up ends every playback with status ``done``; a missing file raises no PLAYBACK event at all.
 """
 
@@ -97,6 +97,15 @@ class Player:
             run.broken = True
         self._waker.kick()
 
+    def digit(self, digit: str) -> None:
+        """The callee pressed a key: a ``*`` stops what plays, unless ``playback_terminators`` says otherwise."""
+        variables = self._call.near.variables
+        stops = variables.get("playback_terminators", "*")
+        if self._stack and (stops == "any" or (stops != "none" and digit in stops)):
+            variables["playback_terminator_used"] = digit
+            self._stack[-1].broken = True
+            self._waker.kick()
+
     async def run(self, application: str, argument: str) -> None:
         """The application of the originate; returns when it is over or the call is hung up."""
         await self._execute(Execute(application, argument), in_queue=False)
@@ -182,6 +191,7 @@ class Player:
         sound = prompt_sound(path)
         if sound is None:
             return "FILE NOT FOUND"
+        self._call.near.variables.pop("playback_terminator_used", None)
         now_ms = self._call.clock.now_ms()
         run = PlayRun(path, sound, now_ms, now_ms, seek(path, sound, offset_samples))
         if self._stack:
@@ -206,7 +216,7 @@ class Player:
 
     async def _play_until_over(self, run: PlayRun) -> str:
         while True:
-            end_ms = run.resumed_ms + run.length_ms - run.played_ms
+            end_ms = run.end_ms
             if not (run.broken or self._call.hung or (self._queue and not self._locked)):
                 await self._waker.wait(end_ms)
             if self._call.clock.now_ms() >= end_ms:
@@ -233,9 +243,10 @@ class Player:
         heard_ms = run.heard_ms(now_ms)
         heard_ms = heard_ms if finished else math.floor(heard_ms / FRAME_MS) * FRAME_MS
         read_ms = min(run.length_ms, max(1, math.ceil(heard_ms / READ_AHEAD_MS)) * READ_AHEAD_MS)
+        played_samples = math.floor(heard_ms * LEG_RATE_HZ / 1000 + 0.5)  # the channel's, added to the file's own
         self._call.near.variables |= {
-            "playback_last_offset_pos": str(run.offset_samples + round(heard_ms * LEG_RATE_HZ / 1000)),
+            "playback_last_offset_pos": str(run.offset_samples + played_samples),
             "playback_seconds": str(int(read_ms // 1000)),
             "playback_ms": str(int(read_ms)),
-            "playback_samples": str(int(read_ms * LEG_RATE_HZ / 1000)),
+            "playback_samples": str(int(read_ms * run.sound.file_hz / 1000)),
         }

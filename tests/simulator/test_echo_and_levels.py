@@ -22,10 +22,15 @@ def play(uuid: str, path: Path | str) -> str:
     )
 
 
-def streamed(callee: Callee, prompt: Path | str = "", *, stop_after_ms: float = 0) -> npt.NDArray[np.float64]:
-    """What the robot's audio server gets of a call in which ``prompt`` is played to its end, or broken earlier."""
+def streamed(callee: Callee, prompt: Path | str = "") -> npt.NDArray[np.float64]:
+    """What the robot's audio server gets of a call in which ``prompt`` is played to its end."""
+    return call(callee, prompt)[1]
 
-    async def scene() -> bytes:
+
+def call(callee: Callee, prompt: Path | str, *, stop_after_ms: float = 0) -> tuple[CallTruth, npt.NDArray[np.float64]]:
+    """The same, with the truth; ``stop_after_ms`` breaks the prompt."""
+
+    async def scene() -> tuple[CallTruth, bytes]:
         async with stream_server() as server, FreeSwitchSimulator({"7": callee}, speed=SPEED) as simulator:
             client = await EslClient.connect(simulator.port, events="ALL")
             uuid = await answered_call(client, "7")
@@ -41,9 +46,10 @@ def streamed(callee: Callee, prompt: Path | str = "", *, stop_after_ms: float = 
             await client.event("CHANNEL_DESTROY")
             await server.until(lambda: bool(server.close_codes))
             await client.close()
-            return b"".join(server.audio())
+            return simulator.truth(uuid), b"".join(server.audio())
 
-    return np.frombuffer(asyncio.run(scene()), "<i2").astype(float)
+    truth, heard = asyncio.run(scene())
+    return truth, np.frombuffer(heard, "<i2").astype(float)
 
 
 def sounding_ms(heard: npt.NDArray[np.float64], above: float) -> float:
@@ -72,25 +78,24 @@ def test_an_echo_comes_later_by_its_delay(tmp_path: Path) -> None:
     prompt = write_wav(tmp_path / "prompt.wav", 0.2, hz=1000)
     click = write_wav(tmp_path / "click.wav", 0.01, hz=1000)
     callee = Callee(echo=Echo(db=-12, delay_ms=600), noise_peak=0, rules=(Rule(When("prompt_started"), (Say(click),)),))
-    heard = streamed(callee, prompt)
+    truth, heard = call(callee, prompt)
     loud = np.flatnonzero(np.abs(heard) > 500)
     apart = loud[np.flatnonzero(np.diff(loud) > 1600)[0] + 1] - loud[0]
-    assert apart / 8 == pytest.approx(600, abs=25)  # the word is begun in a task of its own
+    late_ms = truth.speech[0].start_ms - truth.prompts[0].start_ms  # the word is begun in a task of its own
+    assert apart / 8 == pytest.approx(600 - late_ms, abs=5)
 
 
 def test_the_echo_ends_with_the_prompt_and_adds_to_the_voice(tmp_path: Path) -> None:
-    prompt, word = write_wav(tmp_path / "prompt.wav", 9.0, hz=1000), write_wav(tmp_path / "word.wav", 0.2, hz=1000)
-    callee = Callee(
-        echo=Echo(db=-6, delay_ms=40),
-        noise_peak=0,
-        rules=(Rule(When("prompt_playing_ms", played_ms=300), (Say(word),)),),
-    )
-    heard = streamed(callee, prompt, stop_after_ms=800)
-    assert 700 < sounding_ms(heard, 100) < 2300
+    prompt, word = write_wav(tmp_path / "prompt.wav", 9.0, hz=1000), write_wav(tmp_path / "word.wav", 0.2)
+    says = Rule(When("prompt_started"), (Say(word),))
+    truth, heard = call(Callee(echo=Echo(db=-6, delay_ms=40), noise_peak=0, rules=(says,)), prompt, stop_after_ms=800)
+    played = truth.prompts[0]
+    assert played.stop_ms is not None
+    assert sounding_ms(heard, 100) == pytest.approx(played.stop_ms - played.start_ms + 20, abs=45)
     power = heard**2
     blocks = power[: len(power) // 160 * 160].reshape(-1, 160).mean(axis=1)
-    echo_alone, with_voice = np.median(blocks[blocks > 1000]), blocks.max()
-    assert with_voice > 2 * echo_alone
+    assert blocks.max() == pytest.approx((8000**2 + 4000**2) / 2, rel=0.1)
+    assert np.median(blocks[blocks > 1000]) == pytest.approx(4000**2 / 2, rel=0.1)
 
 
 def test_without_media_there_is_no_echo(tmp_path: Path) -> None:

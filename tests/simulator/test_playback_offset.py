@@ -69,8 +69,10 @@ def test_it_begins_at_that_sample_of_the_file(tmp_path: Path, rate_hz: int) -> N
     assert len(sounding) == pytest.approx(0.4 * 8000, abs=8)
     assert sounding[8] == pytest.approx(1000 + 10 * 601, abs=40)
     assert sounding[-80] == pytest.approx(1000 + 10 * 990, abs=40)  # away from the end, where resampling rings
-    position = int(only(events, "PLAYBACK_STOP")["variable_playback_last_offset_pos"])
+    stop = only(events, "PLAYBACK_STOP")
+    position = int(stop["variable_playback_last_offset_pos"])
     assert position == rate_hz * 6 // 10 + 3200  # the offset in the file's samples, what was played in the channel's
+    assert int(stop["variable_playback_samples"]) == rate_hz * 4 // 10
 
 
 def test_the_events_name_the_file_and_the_application_the_whole_argument(tmp_path: Path) -> None:
@@ -82,13 +84,27 @@ def test_the_events_name_the_file_and_the_application_the_whole_argument(tmp_pat
     assert (done["Application-Data"], done["Application-Response"]) == (f"{prompt}@@800", "FILE PLAYED")
 
 
-@pytest.mark.parametrize("offset", ["2401", "999999", "-1"])
-def test_beyond_the_end_lies_the_last_sample(tmp_path: Path, offset: str) -> None:
-    prompt = write_wav(tmp_path / "prompt.wav", 0.3)
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+@pytest.mark.parametrize("offset", ["4801", "999999", "-1"])
+def test_beyond_the_end_lies_the_last_sample(tmp_path: Path, offset: str, rate_hz: int) -> None:
+    prompt = write_wav(tmp_path / "prompt.wav", 0.3, rate_hz=rate_hz)
     truth, events = played(f"{prompt}@@{offset}")
-    assert truth.prompts[0].from_ms == 2399 / 8
-    assert only(events, "PLAYBACK_STOP")["Playback-Status"] == "done"
+    heard, samples = truth.prompts[0], 3 * rate_hz // 10
+    assert heard.from_ms == (samples - 1) * 1000 / rate_hz
+    assert heard.stop_ms is not None
+    assert heard.stop_ms - heard.start_ms >= 20  # a whole frame is sent
+    stop = only(events, "PLAYBACK_STOP")
+    assert (stop["Playback-Status"], stop["variable_playback_last_offset_pos"]) == ("done", str(samples))
+    assert (stop["variable_playback_samples"], stop["variable_playback_ms"]) == ("1", "0")
     assert only(events, "CHANNEL_EXECUTE_COMPLETE")["Application-Response"] == "FILE PLAYED"
+
+
+def test_at_the_end_nothing_is_left_to_play(tmp_path: Path) -> None:
+    prompt = write_wav(tmp_path / "prompt.wav", 0.3)
+    truth, events = played(f"{prompt}@@2400")
+    assert (truth.prompts[0].from_ms, truth.prompts[0].status) == (300, "done")
+    stop = only(events, "PLAYBACK_STOP")
+    assert (stop["variable_playback_last_offset_pos"], stop["variable_playback_samples"]) == ("2400", "0")
 
 
 def test_a_missing_file_with_an_offset_is_not_found(tmp_path: Path) -> None:
