@@ -30,7 +30,15 @@ from scripts.barge.dialogues import PROMPT, Dialogue, Kind, plan
 from scripts.barge.plots import plot_barge_in
 from scripts.barge.runs import Held, hold, robot_config
 from scripts.barge.sounds import KINDS, load_bundled, load_own, replaced
-from scripts.barge.tables import by_condition_table, headlines, kind_table, resumes_line, voids_line, wrong_table
+from scripts.barge.tables import (
+    by_condition_table,
+    headlines,
+    ignored_line,
+    kind_table,
+    resumes_line,
+    voids_line,
+    wrong_table,
+)
 from scripts.bench.report import Machine, write_json
 from V3.config import RobotConfig, config_dir
 from V3.errors import VoicebotError
@@ -129,7 +137,8 @@ def _show(verdicts: Sequence[Verdict], machine: Machine, *, wrong: int) -> None:
         console.print(by_condition_table(kind.replace("_", " "), _by_condition(verdicts, kind)))
     if wrong and (table := wrong_table(verdicts, most=wrong)) is not None:
         console.print(table)
-    for line in (*headlines(by_kind, interruptions), resumes_line(resumes_of(verdicts)), voids_line(verdicts)):
+    lines = (resumes_line(resumes_of(verdicts)), ignored_line(verdicts), voids_line(verdicts))
+    for line in (*headlines(by_kind, interruptions), *lines):
         if line:
             console.print(line)
     console.print(f"measured on {machine}")

@@ -14,7 +14,7 @@ from scripts.barge.accounts import Fate, Resumes, Share, Tally, Verdict
 from scripts.barge.dialogues import Kind
 from scripts.bench.accounts import Spread
 
-__all__ = ["by_condition_table", "headlines", "kind_table", "resumes_line", "voids_line", "wrong_table"]
+__all__ = ["by_condition_table", "headlines", "ignored_line", "kind_table", "resumes_line", "voids_line", "wrong_table"]
 
 _GOAL_DETECTED: Final = 0.97
 _GOAL_BACKCHANNELS: Final = 0.03
@@ -106,6 +106,13 @@ def voids_line(verdicts: Sequence[Verdict]) -> str:
         return ""
     told = "; ".join(f"{count} times {why}" for why, count in whys.most_common(5))
     return f"void: {sum(whys.values())} of {len(verdicts)} dialogues ({told})"
+
+
+def ignored_line(verdicts: Sequence[Verdict]) -> str:
+    """What the robot says that it heard and went on; empty when it says nothing."""
+    counts = Counter((verdict.kind, reason) for verdict in verdicts for reason in sorted(set(verdict.ignored)))
+    told = [f"{kind.replace('_', ' ')}: {reason} ({count})" for (kind, reason), count in counts.most_common(12)]
+    return f"ignored, by dialogues: {'; '.join(told)}" if told else ""
 
 
 def _whole(share: Share) -> str:
