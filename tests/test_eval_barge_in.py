@@ -71,7 +71,7 @@ def report(*barge_ins: dict[str, Any], **fields: Any) -> dict[str, Any]:
 def barge_in(sent_ms: int, outcome: str = "stopped") -> dict[str, Any]:
     return {
         "reason": "stop word: stop", "break_sent_ms": sent_ms, "break_confirmed_ms": sent_ms + 20, "outcome": outcome,
-        "resumed_ms": sent_ms + 1200 if outcome == "resumed" else None,
+        "resumed_ms": sent_ms + 1200 if outcome == "resumed" else None, "verdict": "backchannel",
     }  # fmt: skip
 
 
@@ -115,6 +115,7 @@ def test_a_pause_that_is_taken_back_is_right_for_what_is_no_interruption(kind: K
     assert (verdict.fate, verdict.right, verdict.resumes) == (Fate.RESUMED, True, 1)
     assert (verdict.pause_ms, verdict.said_again_ms) == (1200, 200)
     assert verdict.ignored == ("backchannel",)
+    assert verdict.reasons == ("stop word: stop (resumed: backchannel)",)
     assert judged(kind, truth(cut(5600)), report(barge_in(5570))).right is False
     assert judged(kind, truth(heard_out()), report()).right is True
 
@@ -138,6 +139,7 @@ def test_a_stop_before_the_callee_speaks_detects_nothing(said_at_ms: float | Non
         (truth(), report(verdict=None), "no prompt was played; no verdict"),
         (truth(HeardPrompt("p.wav", 3000, 4000, "hangup")), report(), "the call ended while"),
         (truth(heard_out(), said_at_ms=None), report(), "before the callee's turn"),
+        (truth(cut(5600)), report(verdict={"label": "MACHINE"}), "taken for MACHINE after all"),
     ],
 )
 def test_what_nothing_can_be_learned_of_is_void(seen: CallTruth, told: dict[str, Any], why: str) -> None:

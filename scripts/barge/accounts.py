@@ -6,7 +6,8 @@ The rules:
 * a true interruption is *right* when the prompt is stopped for good and was not resumed before that; anything else is
   right when the prompt reached its end;
 * a *resume* is right when nobody had interrupted; a stop for good that nobody wanted is a resume that was missed;
-* a dialogue is *void* when nothing can be learned of it: no prompt was played, or the call ended while it was;
+* a dialogue is *void* when nothing can be learned of it: no prompt was played, the call ended while it was, or the
+  robot took the callee for a machine after all;
 * times count from the first audible moment of the callee's sound: to the silence of the prompt as the callee heard it,
   and to when the robot sent the break. Of a stop word also from its end.
 """
@@ -126,11 +127,17 @@ def judge(dialogue: Dialogue, report: Report, truth: CallTruth, *, shift_ms: flo
         after_word_ms=_between(word_end_ms, stopped_at_ms) if dialogue.kind is Kind.STOP_WORD else None,
         pause_ms=pause_ms,
         said_again_ms=said_again_ms,
-        reasons=tuple(entry["reason"] for entry in report["barge_ins"]),
+        reasons=tuple(_reason(entry) for entry in report["barge_ins"]),
         ignored=tuple(entry["reason"] for entry in report.get("ignored", ())),
         heard=" / ".join(speech["text"] for speech in report["transcript"][1:]),
         disagreement="" if fate is Fate.VOID else _disagreement(report, truth.prompts, fate),
     )
+
+
+def _reason(entry: Report) -> str:
+    """Why the robot stopped, and why it went on."""
+    went_on = f" (resumed: {entry.get('verdict', '')})" if entry.get("outcome") == "resumed" else ""
+    return f"{entry['reason']}{went_on}"
 
 
 def _right(kind: Kind, fate: Fate, resumes: int, *, early: bool) -> bool:
@@ -147,11 +154,13 @@ def _uttered(dialogue: Dialogue, truth: CallTruth) -> Utterance | None:
 
 
 def _fate(dialogue: Dialogue, truth: CallTruth, sound: Utterance | None, report: Report) -> tuple[Fate, str]:
+    label = (report["verdict"] or {}).get("label", "")
     if not truth.prompts:
-        verdict = report.get("verdict") or {}
-        heard = f"taken for {verdict['label']}" if verdict else "no verdict"
+        heard = f"taken for {label}" if label else "no verdict"
         return Fate.VOID, "; ".join(["no prompt was played", heard, *report["errors"]])
     last = truth.prompts[-1]
+    if last.status == "break" and label != "HUMAN":
+        return Fate.VOID, f"taken for {label} after all"
     if last.status not in ("done", "break"):
         return Fate.VOID, f"the call ended while the prompt played ({last.status}, by {truth.hangup_by})"
     if last.status == "break":
