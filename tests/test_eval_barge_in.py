@@ -101,10 +101,10 @@ def test_going_on_over_an_interruption_is_wrong_even_if_it_stops_later() -> None
     went_on = truth(cut(5600), heard_out(start_ms=6800, from_ms=2600))
     told = report(barge_in(5570, "resumed"))
     verdict = judged(Kind.INTERRUPTION, went_on, told)
-    assert (verdict.fate, verdict.right, verdict.resumes) == (Fate.RESUMED, False, 1)
+    assert (verdict.fate, verdict.right, verdict.resumes, verdict.over) == (Fate.RESUMED, False, 1, 1)
     stopped_again = truth(cut(5600), cut(7000, start_ms=6800, from_ms=2600))
     verdict = judged(Kind.INTERRUPTION, stopped_again, report(barge_in(5570, "resumed"), barge_in(6980)))
-    assert (verdict.fate, verdict.right, verdict.resumes) == (Fate.STOPPED, False, 1)
+    assert (verdict.fate, verdict.right, verdict.resumes, verdict.over) == (Fate.STOPPED, False, 1, 1)
     assert verdict.stop_ms == 7000 - 5040
 
 
@@ -124,6 +124,15 @@ def test_a_pause_that_is_taken_back_is_right_for_what_is_no_interruption(kind: K
 def test_where_nobody_speaks_a_stop_is_false_and_has_no_time(kind: Kind) -> None:
     verdict = judged(kind, truth(cut(5600), said_at_ms=None), report(barge_in(5570)))
     assert (verdict.fate, verdict.right, verdict.stop_ms, verdict.sent_ms) == (Fate.STOPPED, False, None, None)
+
+
+def test_an_echo_that_paused_the_prompt_before_the_callee_spoke_is_no_fault_of_the_detection() -> None:
+    seen = truth(cut(3800), cut(5600, start_ms=4600, from_ms=700))
+    verdict = judged(Kind.ECHO_INTERRUPTION, seen, report(barge_in(3780, "resumed"), barge_in(5570)))
+    assert (verdict.fate, verdict.right, verdict.resumes, verdict.over) == (Fate.STOPPED, True, 1, 0)
+    assert (verdict.early, verdict.stop_ms) == (False, 560)
+    found = resumes_of([verdict])
+    assert (found.right, found.wrong) == (1, 0)
 
 
 @pytest.mark.parametrize("said_at_ms", [None, 5600])

@@ -27,7 +27,8 @@ class Trigger(StrEnum):
 
     ANSWERED = "answered"
     PROMPT_STARTED = "prompt_started"
-    PROMPT_PLAYING_MS = "prompt_playing_ms"
+    PROMPT_PLAYING_MS = "prompt_playing_ms"  # so long since it began, or began again
+    PROMPT_AT_MS = "prompt_at_ms"  # so far into its file, wherever it began
     PROMPT_ENDED = "prompt_ended"  # played to its end
     PROMPT_BROKEN = "prompt_broken"  # stopped by uuid_break
     SAID = "said"  # its own utterance is over
@@ -40,7 +41,7 @@ class When:
 
     trigger: Trigger | str = Trigger.ANSWERED
     nth: int | None = None
-    played_ms: float = 0.0  # for PROMPT_PLAYING_MS
+    played_ms: float = 0.0  # for PROMPT_PLAYING_MS and PROMPT_AT_MS
     digits: str = ""
 
     def __post_init__(self) -> None:

@@ -56,6 +56,7 @@ class _When(_Strict):
     answered: None = None
     prompt_started: int | None = Field(None, ge=1)
     prompt_playing_ms: float | None = Field(None, ge=0)
+    prompt_at_ms: float | None = Field(None, ge=0)
     prompt_ended: int | None = Field(None, ge=1)
     prompt_broken: int | None = Field(None, ge=1)
     said: int | None = Field(None, ge=1)
@@ -76,7 +77,7 @@ class _When(_Strict):
     def build(self) -> When:
         (name,) = self.model_fields_set - {"nth"}
         value = getattr(self, name)
-        if name == Trigger.PROMPT_PLAYING_MS:
+        if name in (Trigger.PROMPT_PLAYING_MS, Trigger.PROMPT_AT_MS):
             return When(name, nth=self.nth, played_ms=value or 0.0)
         if name == Trigger.DTMF:
             return When(name, digits=value or "")

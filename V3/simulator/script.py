@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from V3.simulator.callee import Beep, Callee, Dtmf, HangUp, Record, Rule, Say, Silence, Trigger
 from V3.simulator.clock import SimClock
@@ -16,6 +16,9 @@ from V3.simulator.playback import PlayRun
 from V3.simulator.sound import Sound, load_sound, tone
 
 __all__ = ["CalleeActs", "ScriptRunner"]
+
+
+_HEARD: Final = (Trigger.PROMPT_PLAYING_MS, Trigger.PROMPT_AT_MS)
 
 
 class CalleeActs(Protocol):
@@ -60,7 +63,7 @@ class ScriptRunner:
         self._prompt_numbers = {id(run): self._prompts, **dict(list(self._prompt_numbers.items())[:15])}
         self._happened(Trigger.PROMPT_STARTED, self._prompts)
         for index, rule in enumerate(self._callee.rules):
-            if rule.when.trigger is Trigger.PROMPT_PLAYING_MS and self._waits(index, self._prompts):
+            if rule.when.trigger in _HEARD and self._waits(index, self._prompts):
                 self._call.spawn("prompt heard", self._when_heard(index, rule, run))
 
     def prompt_stopped(self, run: PlayRun, *, broken: bool) -> None:
@@ -86,7 +89,8 @@ class ScriptRunner:
         self._call.spawn("callee's rule", self._act(rule))
 
     async def _when_heard(self, index: int, rule: Rule, run: PlayRun) -> None:
-        while (left_ms := rule.when.played_ms - run.heard_ms(self._call.clock.now_ms())) > 0:
+        skipped_ms = run.begin_ms if rule.when.trigger is Trigger.PROMPT_AT_MS else 0.0
+        while (left_ms := rule.when.played_ms - skipped_ms - run.heard_ms(self._call.clock.now_ms())) > 0:
             await self._call.clock.sleep_ms(left_ms)
             if not self._call.is_playing(run):
                 return

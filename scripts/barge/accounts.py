@@ -3,9 +3,10 @@
 The rules:
 
 * a prompt's *fate* is what the callee heard: not touched, paused and resumed, or stopped for good;
-* a true interruption is *right* when the prompt is stopped for good and was not resumed before that; anything else is
-  right when the prompt reached its end;
-* a *resume* is right when nobody had interrupted; a stop for good that nobody wanted is a resume that was missed;
+* a true interruption is *right* when it stopped the prompt for good, and the prompt was not resumed over it before;
+  anything else is right when the prompt reached its end;
+* a *resume* is right when nobody had interrupted (an echo paused the prompt before the callee spoke, say); a stop for
+  good that nobody wanted is a resume that was missed;
 * a dialogue is *void* when nothing can be learned of it: no prompt was played, the call ended while it was, or the
   robot took the callee for a machine after all;
 * times count from the first audible moment of the callee's sound: to the silence of the prompt as the callee heard it,
@@ -83,8 +84,9 @@ class Verdict:
     fate: Fate
     right: bool
     resumes: int
+    over: int = 0  # of these, over a true interruption
     why_void: str = ""
-    early: bool = False  # stopped before the callee's sound
+    early: bool = False  # stopped for good before the callee's sound
     stop_ms: float | None = None  # onset to silence
     sent_ms: float | None = None  # onset to the break sent
     after_word_ms: float | None = None  # end of the stop word to silence
@@ -102,11 +104,12 @@ def judge(dialogue: Dialogue, report: Report, truth: CallTruth, *, shift_ms: flo
     fate, why_void = _fate(dialogue, truth, sound, report)
     cuts = [prompt.stop_ms for prompt in truth.prompts if prompt.status == "break" and prompt.stop_ms is not None]
     onset_ms = sound.start_ms + dialogue.sound.onset_ms if sound and dialogue.sound else None
-    early = bool(cuts) and dialogue.sound is not None and (onset_ms is None or cuts[0] < onset_ms)
+    early = fate is Fate.STOPPED and dialogue.sound is not None and (onset_ms is None or cuts[-1] < onset_ms)
     stopped_at_ms = cuts[-1] if fate is Fate.STOPPED and not early else None
     timed = onset_ms is not None and stopped_at_ms is not None
     word_end_ms = sound.start_ms + dialogue.sound.end_ms if sound and dialogue.sound else None
     resumes = len(truth.prompts) - 1 if fate in (Fate.RESUMED, Fate.STOPPED) else 0
+    over = _resumed_over(dialogue.kind, cuts[:resumes], onset_ms)
     pause_ms, said_again_ms = _resumed(truth.prompts)
     return Verdict(
         number=dialogue.number,
@@ -118,8 +121,9 @@ def judge(dialogue: Dialogue, report: Report, truth: CallTruth, *, shift_ms: flo
         level_db=dialogue.level_db,
         echo_delay_ms=dialogue.echo.delay_ms if dialogue.echo else None,
         fate=fate,
-        right=_right(dialogue.kind, fate, resumes, early=early),
+        right=_right(dialogue.kind, fate, over, early=early),
         resumes=resumes,
+        over=over,
         why_void=why_void,
         early=early,
         stop_ms=_between(onset_ms, stopped_at_ms),
@@ -140,10 +144,15 @@ def _reason(entry: Report) -> str:
     return f"{entry['reason']}{went_on}"
 
 
-def _right(kind: Kind, fate: Fate, resumes: int, *, early: bool) -> bool:
+def _right(kind: Kind, fate: Fate, over: int, *, early: bool) -> bool:
     if kind.wants_stop:
-        return fate is Fate.STOPPED and not resumes and not early
+        return fate is Fate.STOPPED and not over and not early
     return fate in (Fate.UNTOUCHED, Fate.RESUMED)
+
+
+def _resumed_over(kind: Kind, resumed_cuts: Sequence[float], onset_ms: float | None) -> int:
+    """How many pauses of a true interruption were taken back."""
+    return sum(cut_ms >= onset_ms for cut_ms in resumed_cuts) if kind.wants_stop and onset_ms is not None else 0
 
 
 def _uttered(dialogue: Dialogue, truth: CallTruth) -> Utterance | None:
@@ -165,7 +174,7 @@ def _fate(dialogue: Dialogue, truth: CallTruth, sound: Utterance | None, report:
         return Fate.VOID, f"the call ended while the prompt played ({last.status}, by {truth.hangup_by})"
     if last.status == "break":
         return Fate.STOPPED, ""
-    if dialogue.sound is not None and sound is None and len(truth.prompts) == 1:
+    if dialogue.sound is not None and sound is None:
         return Fate.VOID, "the prompt was over before the callee's turn"
     return (Fate.RESUMED if len(truth.prompts) > 1 else Fate.UNTOUCHED), ""
 
@@ -221,7 +230,7 @@ def tally(name: str, verdicts: Sequence[Verdict]) -> Tally:
         name=name,
         dialogues=len(verdicts),
         fates={fate: sum(verdict.fate is fate for verdict in verdicts) for fate in Fate},
-        early=sum(verdict.early and verdict.fate is Fate.STOPPED for verdict in valid),
+        early=sum(verdict.early for verdict in valid),
         right=wilson(sum(verdict.right for verdict in valid), len(valid)),
         stopped=wilson(sum(verdict.fate is Fate.STOPPED for verdict in valid), len(valid)),
         stop=spread_of(verdict.stop_ms for verdict in valid),
@@ -248,8 +257,8 @@ def resumes_of(verdicts: Sequence[Verdict]) -> Resumes:
     """Right and wrong resumes of all dialogues."""
     valid = [verdict for verdict in verdicts if verdict.fate is not Fate.VOID]
     return Resumes(
-        right=sum(verdict.resumes for verdict in valid if not verdict.kind.wants_stop),
-        wrong=sum(verdict.resumes for verdict in valid if verdict.kind.wants_stop),
+        right=sum(verdict.resumes - verdict.over for verdict in valid),
+        wrong=sum(verdict.over for verdict in valid),
         missed=sum(verdict.fate is Fate.STOPPED for verdict in valid if not verdict.kind.wants_stop),
         pause=spread_of(verdict.pause_ms for verdict in valid),
         said_again=spread_of(verdict.said_again_ms for verdict in valid),

@@ -79,7 +79,7 @@ SHARES: Final[Mapping[Kind, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One call. ``at_ms``: how far the prompt has played when ``sound`` begins, ``level_db`` louder than its file."""
+    """One call. ``at_ms``: how far into the prompt it is when ``sound`` begins, ``level_db`` louder than its file."""
 
     number: str
     kind: Kind
@@ -106,7 +106,7 @@ class Dialogue:
         """The same as a simulator's callee."""
         rules = [Rule(When("answered"), (Say(self.greeting.path),), self.greets_after_ms)]
         if self.sound is not None:
-            when = When("prompt_playing_ms", nth=1, played_ms=self.at_ms)
+            when = When("prompt_at_ms", played_ms=self.at_ms)  # also in a prompt that was paused and goes on
             rules.append(Rule(when, (Say(self.sound.path, self.level_db),)))
         return Callee(
             rules=tuple(rules),

@@ -30,6 +30,7 @@ callees:
         do: {dtmf: "12#"}
       - {when: {dtmf: "1"}, do: {hang_up: USER_BUSY}}
       - {when: said, do: hang_up}
+      - {when: {prompt_at_ms: 900}, do: hang_up}
   busy: {outcome: busy}
   mute: {media: false}
   loud: {echo: {db: -12, delay_ms: 80}, rules: [{when: answered, do: {say: {file: allo.wav, level_db: -20}}}]}
@@ -59,6 +60,7 @@ def test_everything_a_script_can_say(tmp_path: Path) -> None:
             Rule(When("prompt_ended", nth=1), (Dtmf("12#"),), repeat=True),
             Rule(When("dtmf", digits="1"), (HangUp("USER_BUSY"),)),
             Rule(When("said"), (HangUp(),)),
+            Rule(When("prompt_at_ms", played_ms=900), (HangUp(),)),
         ),
     )
     assert callees["busy"] == Callee(outcome="busy")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, write_wav
 
-from V3.simulator import Callee, CallTruth, FreeSwitchSimulator, HangUp, Record, Rule, When
+from V3.simulator import Callee, CallTruth, FreeSwitchSimulator, HangUp, Record, Rule, Say, When
 from V3.simulator.playback import split_offset
 from V3.telephony.codec import EslEvent
 
@@ -164,3 +164,32 @@ def test_how_an_argument_is_taken_apart(argument: str, path: str, samples: int) 
 def test_a_stream_cannot_seek() -> None:
     truth, _ = played("silence_stream://200@@800")
     assert (truth.prompts[0].from_ms, truth.prompts[0].to_ms) == (0, 200)
+
+
+@pytest.mark.parametrize(("first_ms", "said_in"), [(200, 1), (3000, 0)], ids=["after it goes on", "before it is cut"])
+def test_a_callee_can_wait_for_a_place_in_the_prompt_wherever_it_is_played_from(
+    tmp_path: Path, first_ms: int, said_in: int
+) -> None:
+    prompt, word = write_wav(tmp_path / "prompt.wav", 4.0), write_wav(tmp_path / "word.wav", 0.1)
+    callee = Callee(rules=(Rule(When("prompt_at_ms", played_ms=2500), (Say(word),)),))
+
+    async def scene() -> CallTruth:
+        async with FreeSwitchSimulator({"7": callee}, speed=SPEED) as simulator:
+            client = await EslClient.connect(simulator.port, events=EVENTS)
+            uuid = await answered_call(client, "7")
+            await client.command(play(uuid, prompt))
+            await client.event("PLAYBACK_START")
+            await simulator.clock.sleep_ms(first_ms)
+            await client.api(f"uuid_break {uuid} all")
+            stop = await client.event("PLAYBACK_STOP")
+            await client.command(play(uuid, f"{prompt}@@{stop['variable_playback_last_offset_pos']}"))
+            await client.count("PLAYBACK_STOP", 2)
+            await client.close()
+            return simulator.truth(uuid)
+
+    truth = asyncio.run(scene())
+    (said,) = truth.speech
+    heard = truth.prompts[said_in]
+    assert heard.start_ms <= said.start_ms
+    assert heard.from_ms + said.start_ms - heard.start_ms >= 2499.9
+    assert all(other.start_ms > said.start_ms for other in truth.prompts[said_in + 1 :])
