@@ -25,7 +25,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from scripts.barge.accounts import Tally, Verdict, judge, resumes_of, tally
+from scripts.barge.accounts import Tally, resumes_of, tally
 from scripts.barge.dialogues import PROMPT, Dialogue, Kind, plan
 from scripts.barge.plots import plot_barge_in
 from scripts.barge.runs import Held, hold, robot_config
@@ -39,6 +39,7 @@ from scripts.barge.tables import (
     voids_line,
     wrong_table,
 )
+from scripts.barge.verdicts import Verdict, judge
 from scripts.bench.report import Machine, write_json
 from V3.config import RobotConfig, config_dir
 from V3.errors import VoicebotError
@@ -78,11 +79,7 @@ def main(
     """
     try:
         with tempfile.TemporaryDirectory(prefix="own-sounds-") as workspace:
-            sounds = load_bundled()
-            if own is not None:
-                sounds = replaced(sounds, load_own(own, Path(workspace)))
-            prompt_ms = load_sound(config_dir() / "scenarios" / "prompts" / PROMPT).duration_ms
-            planned = plan(dialogues, sounds, prompt_ms=prompt_ms, seed=seed)
+            planned = _planned(dialogues, own, Path(workspace), seed=seed)
             settings = robot_config(config, model=model)
             _log_into(out)
             with load_stt(settings) as stt:
@@ -94,6 +91,14 @@ def main(
     if verdicts:
         _show(verdicts, machine, wrong=wrong)
         _write(verdicts, machine, settings, out, seed=seed, at_once=at_once, planned=len(planned))
+
+
+def _planned(dialogues: int, own: Path | None, workspace: Path, *, seed: int) -> list[Dialogue]:
+    sounds = load_bundled()
+    if own is not None:
+        sounds = replaced(sounds, load_own(own, workspace))
+    prompt_ms = load_sound(config_dir() / "scenarios" / "prompts" / PROMPT).duration_ms
+    return plan(dialogues, sounds, prompt_ms=prompt_ms, seed=seed)
 
 
 def _held(

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from scripts.barge.accounts import Fate, Verdict, judge, resumes_of, tally, wilson
+from scripts.barge.accounts import resumes_of, tally, wilson
 from scripts.barge.dialogues import ECHO_LEVELS_DB, SHARES, Dialogue, Kind, numbers_of, plan, scenario
 from scripts.barge.plots import plot_barge_in
 from scripts.barge.runs import Held, hold, robot_config
@@ -27,6 +27,7 @@ from scripts.barge.tables import (
     voids_line,
     wrong_table,
 )
+from scripts.barge.verdicts import Fate, Verdict, judge
 from scripts.bench.report import Machine, write_json
 from scripts.eval_barge_in import app
 from V3.errors import ConfigError
@@ -133,6 +134,15 @@ def test_an_echo_that_paused_the_prompt_before_the_callee_spoke_is_no_fault_of_t
     assert (verdict.early, verdict.stop_ms) == (False, 560)
     found = resumes_of([verdict])
     assert (found.right, found.wrong) == (1, 0)
+
+
+def test_a_stop_long_after_the_callee_spoke_had_another_cause() -> None:
+    just = judged(Kind.ECHO_INTERRUPTION, truth(cut(5500 + 1500)), report(barge_in(6980)))
+    assert (just.late, just.right, just.stop_ms) == (False, True, 1960)
+    late = judged(Kind.ECHO_INTERRUPTION, truth(cut(5500 + 1501)), report(barge_in(6980)))
+    assert (late.late, late.right, late.stop_ms, late.sent_ms) == (True, False, None, None)
+    assert judged(Kind.BACKCHANNEL, truth(cut(7001)), report(barge_in(6980))).right is False
+    assert tally("late", [just, late]).late == 1
 
 
 @pytest.mark.parametrize("said_at_ms", [None, 5600])

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.barge.accounts import Fate, Tally
+from scripts.barge.accounts import Tally
+from scripts.barge.verdicts import Fate
 from scripts.bench.plots import save_figure
 from scripts.bench.report import Machine
 
@@ -20,7 +21,7 @@ _FATES: Final = {
     "not touched": "#c7d6cf",
     "paused and resumed": "#2c7fb8",
     "stopped for good": "#0b6e4f",
-    "stopped before the callee's sound": "#d95f0e",
+    "stopped before or long after the sound": "#d95f0e",
 }
 _COLORS: Final = ("#0b6e4f", "#d95f0e", "#7a0177")
 _LONGEST_MS: Final = 2000.0
@@ -52,8 +53,8 @@ def _fates(axes: Axes, tallies: Sequence[Tally]) -> None:
 
 
 def _counts(one: Tally) -> tuple[int, int, int, int]:
-    stopped = one.fates[Fate.STOPPED] - one.early
-    return one.fates[Fate.UNTOUCHED], one.fates[Fate.RESUMED], stopped, one.early
+    untimely = one.early + one.late
+    return one.fates[Fate.UNTOUCHED], one.fates[Fate.RESUMED], one.fates[Fate.STOPPED] - untimely, untimely
 
 
 def _times(axes: Axes, timed: Sequence[Tally]) -> None:

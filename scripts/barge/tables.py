@@ -10,8 +10,9 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from scripts.barge.accounts import Fate, Resumes, Share, Tally, Verdict
+from scripts.barge.accounts import Resumes, Share, Tally
 from scripts.barge.dialogues import Kind
+from scripts.barge.verdicts import Fate, Verdict
 from scripts.bench.accounts import Spread
 
 __all__ = ["by_condition_table", "headlines", "ignored_line", "kind_table", "resumes_line", "voids_line", "wrong_table"]
@@ -27,7 +28,7 @@ def kind_table(tallies: Sequence[Tally]) -> Table:
     table = Table(title="What became of the prompt; times from the first sound of the callee to its silence")
     table.add_column("what happened")
     fates = [str(fate) for fate in Fate if fate is not Fate.VOID]
-    for head in ("dialogues", "void", *fates, "of these\ntoo early", "right", "95 % interval", "median", "95 %",
+    for head in ("dialogues", "void", *fates, "of these\nearly, late", "right", "95 % interval", "median", "95 %",
                  "to the break\nsent, median"):  # fmt: skip
         table.add_column(head, justify="right")
     for one in tallies:
@@ -37,7 +38,7 @@ def kind_table(tallies: Sequence[Tally]) -> Table:
             str(one.dialogues),
             str(one.fates[Fate.VOID] or "-"),
             *(str(count or "-") for count in counts),
-            str(one.early or "-"),
+            f"{one.early}, {one.late}" if one.early or one.late else "-",
             _percent(one.right.value),
             _interval(one.right),
             _ms(one.stop.median_ms),
@@ -68,14 +69,18 @@ def wrong_table(verdicts: Iterable[Verdict], *, most: int) -> Table | None:
     for head in ("number", "kind", "sound", "fate", "the robot's reasons", "it heard", "why"):
         table.add_column(head, overflow="fold")
     for one in found[:most]:
-        why = "; ".join(
-            filter(None, (one.why_void, "before the callee's sound" if one.early else "", one.disagreement))
-        )
+        why = "; ".join(filter(None, (one.why_void, _untimely(one), one.disagreement)))
         reasons = [*one.reasons, *(f"ignored: {reason}" for reason in one.ignored)]
         what = f"{one.file or '-'} {one.condition if one.kind.has_echo else ''}".strip()
         row = (one.number, one.kind, what, one.fate, "; ".join(reasons), one.heard, why)
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
+
+
+def _untimely(verdict: Verdict) -> str:
+    if verdict.early:
+        return "before the callee's sound"
+    return "long after the callee's sound" if verdict.late else ""
 
 
 def headlines(by_kind: dict[Kind, Tally], interruptions: Tally) -> list[str]:
