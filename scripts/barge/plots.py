@@ -70,4 +70,4 @@ def _times(axes: Axes, timed: Sequence[Tally]) -> None:
     axes.set_xlabel("from the first sound of the callee (ms)")
     axes.set_ylabel("prompt silent for good (%)")
     axes.set_title("How soon an interruption is obeyed", pad=40)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=9)
