@@ -28,7 +28,7 @@ from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
 from V3.model_commands import add_model_commands
 from V3.simulator import FreeSwitchSimulator, load_callees
-from V3.system.assembly import assembled, load_stt
+from V3.system.assembly import assembled, load_stt, turn_rules
 from V3.system.journal import Journal
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -166,7 +166,14 @@ async def _serve(settings: RobotConfig) -> None:
         stt = await asyncio.to_thread(load_stt, settings)
     amd = AMDService(config_dir() / settings.answer.keywords)
     with stt:
-        server = WebSocketAudioServer(stt, amd=amd, settings=settings.server, answer=settings.answer, accept_any=True)
+        server = WebSocketAudioServer(
+            stt,
+            amd=amd,
+            settings=settings.server,
+            answer=settings.answer,
+            turns=turn_rules(settings),
+            accept_any=True,
+        )
         server.on_event.append(_print_event)
         async with server:
             console.print(f"listening on {server.settings.host}:{server.port}, path /call/<uuid>; Ctrl-C ends it")

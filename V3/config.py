@@ -7,11 +7,12 @@ ones of the cores that read files: they run once, before any call.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -28,6 +29,7 @@ __all__ = [
     "RobotConfig",
     "ServerSettings",
     "SttSettings",
+    "TurnSettings",
     "config_dir",
     "load_cues",
     "load_keywords",
@@ -39,7 +41,8 @@ CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 BACKCHANNELS = (
     *("oui", "ouais", "mmh", "mm", "hum", "hm", "hmm", "ah", "oh", "euh", "bah", "ben", "bon", "bien", "très bien"),
     *("d'accord", "ok", "okay", "ça marche", "je vois", "voilà", "c'est ça", "exactement", "tout à fait", "entendu"),
-    *("parfait", "oui oui"),
+    *("parfait", "oui oui", "bien sûr", "ah bon", "bah oui", "ben oui", "mais oui", "pas de souci", "pas de problème"),
+    *("c'est vrai", "effectivement", "absolument", "super", "génial", "merci", "hum hum"),
 )
 STOP_WORDS = (
     *("stop", "arrêtez", "arrête", "taisez-vous", "attendez", "une seconde", "pardon", "excusez-moi", "non merci"),
@@ -138,10 +141,19 @@ class BargeInSettings(_Strict):
     speech_ms: int = Field(default=1500, ge=200, le=10000)
     pause_ms: int = Field(default=350, ge=100, le=10000)
     false_after_ms: int = Field(default=1200, ge=200, le=10000)
+    faint_db: float = Field(default=10.0, ge=0, le=60)
     words: int = Field(default=2, ge=1, le=20)
     min_confidence: float = Field(default=0.6, ge=0, le=1)
     backchannels: tuple[str, ...] = BACKCHANNELS
     stop_words: tuple[str, ...] = STOP_WORDS
+
+
+class TurnSettings(_Strict):
+    """When the callee's turn is over."""
+
+    short_ms: int = Field(default=360, ge=240, le=5000)
+    usual_ms: int = Field(default=500, ge=240, le=5000)
+    long_ms: int = Field(default=1200, ge=240, le=10000)
 
 
 class CallSettings(_Strict):
@@ -165,6 +177,7 @@ class RobotConfig(_Strict):
     stt: SttSettings = SttSettings()
     answer: AnswerSettings = AnswerSettings()
     barge_in: BargeInSettings = BargeInSettings()
+    turns: TurnSettings = TurnSettings()
     call: CallSettings = CallSettings()
 
     def replacing(self, **sections: Mapping[str, Any]) -> RobotConfig:
@@ -186,9 +199,9 @@ class KeywordClassSettings(_Strict):
 class AnswerKeywords(_Strict):
     """All of ``config/amd_fr.yaml``; ``cues`` is a file beside it with learned weights."""
 
-    machine_from: float = 0.0
-    bias: float = 0.0
-    timing: dict[str, float] = {}
+    machine_from: float = Field(default=0.0, allow_inf_nan=False)
+    bias: float = Field(default=0.0, allow_inf_nan=False)
+    timing: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     machine: dict[str, KeywordClassSettings]
     human: dict[str, KeywordClassSettings]
     hallucination_marks: tuple[str, ...] = ()
@@ -234,7 +247,9 @@ def load_cues(path: Path) -> dict[str, float]:
             try:
                 found[cue] = float(weight)
             except ValueError:
-                raise ConfigError(f"{path}, line {number}: a cue, a tab and its weight are taken") from None
+                found[cue] = math.nan
+            if not math.isfinite(found[cue]):
+                raise ConfigError(f"{path}, line {number}: a cue, a tab and its weight are taken")
     return found
 
 

@@ -70,10 +70,14 @@ class SpeechStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechContinues(Event):
-    """Somebody speaks since ``start_ms``, so far until ``voiced_until_ms``. Comes four times a second."""
+    """Somebody speaks since ``start_ms``, so far until ``voiced_until_ms``. Comes many times a second.
+
+    ``level_dbfs``: the loudest tenth of a second of it (0.0: not known).
+    """
 
     start_ms: int
     voiced_until_ms: int
+    level_dbfs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

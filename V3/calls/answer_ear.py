@@ -6,9 +6,12 @@ that is sure enough, is :class:`V3.calls.answer_policy.AnswerPolicy`'s.
 
 from __future__ import annotations
 
+import math
+from collections import deque
+
 import numpy as np
 
-from V3.audio.pcm import FRAME_SAMPLES, SAMPLES_PER_MS, Audio, rms_dbfs
+from V3.audio.pcm import FRAME_SAMPLES, SAMPLES_PER_MS, Audio
 from V3.audio.tones import Tone, ToneDetector
 from V3.audio.vad import EdgeKind, VadEdge, VoiceActivity
 from V3.calls.answer import AnswerDecider, AnswerVerdict, Timing
@@ -17,7 +20,8 @@ from V3.calls.answer_policy import AnswerPolicy, AnswerRules, Evidence
 __all__ = ["AnswerEar"]
 
 VAD_TAIL_MS = 240  # shorter than an utterance's end: timing wants to know the silence early
-_SOUND_DBFS = -45.0  # louder than a line's noise
+_SOUND_POWER = 10 ** (-45 / 10)  # louder than a line's noise
+_LEVEL_FRAMES = 5
 _MIN_SPEECH_MS = 160  # before that no word is over
 _ASK_EVERY_MS = 140
 _MAX_TONES = 16  # the first say what there is to say
@@ -37,12 +41,15 @@ class AnswerEar:
         self._asked_silent = False
         self._window: list[Audio] = []
         self._window_samples = self.policy.rules.window_ms * SAMPLES_PER_MS
+        self._rest = np.zeros(0, dtype=np.float32)  # less than a frame
         self._timing_due: Timing | None = None
         self._lead_ms: int | None = None
         self._first_ms = 0
         self._ended_ms: int | None = None
         self._pause_ms = 0
         self._sound_samples = 0
+        self._recent_powers: deque[float] = deque(maxlen=_LEVEL_FRAMES)
+        self._loudest = 0.0  # power of the loudest tenth of a second since the voice began
 
     @property
     def at_ms(self) -> int:
@@ -74,6 +81,11 @@ class AnswerEar:
             pause_ms=self._pause_ms,
             sound_ms=self._sound_samples // SAMPLES_PER_MS,
         )
+
+    @property
+    def level_dbfs(self) -> float:
+        """The loudest tenth of a second of what is being said, or was said last; 0.0 before anybody spoke."""
+        return round(10 * math.log10(self._loudest), 1) if self._loudest > 0 else 0.0
 
     @property
     def evidence(self) -> Evidence:
@@ -130,17 +142,34 @@ class AnswerEar:
         return self.policy.decide(Evidence(words, self._timing_due or self.timing, tuple(self._tones)))
 
     def _listen(self, audio: Audio) -> tuple[list[VadEdge], list[Tone]]:
-        if not audio.size:
-            return [], []
-        edges, tones = self.voice.push(audio), self._tone_detector.push(audio)
-        for edge in edges:
-            self._note(edge)
-        self._tones += tones[: max(0, _MAX_TONES - len(self._tones))]
-        self._news = self._news or bool(tones)
-        for start in range(0, audio.size, FRAME_SAMPLES):
-            frame = audio[start : start + FRAME_SAMPLES]
-            self._sound_samples += frame.size if rms_dbfs(frame) > _SOUND_DBFS else 0
+        """Frame by frame on the stream's own grid, whatever the chunks: levels depend on where a frame begins."""
+        samples = np.concatenate([self._rest, audio]) if self._rest.size else audio
+        whole = samples.size // FRAME_SAMPLES * FRAME_SAMPLES
+        self._rest = samples[whole:].copy()
+        edges: list[VadEdge] = []
+        tones: list[Tone] = []
+        for start in range(0, whole, FRAME_SAMPLES):
+            self._hear_frame(samples[start : start + FRAME_SAMPLES], edges, tones)
         return edges, tones
+
+    def _hear_frame(self, frame: Audio, edges: list[VadEdge], tones: list[Tone]) -> None:
+        began, rang = self.voice.push(frame), self._tone_detector.push(frame)
+        for edge in began:
+            self._note(edge)
+            if edge.kind is EdgeKind.STARTED:
+                self._loudest = 0.0
+        self._tones += rang[: max(0, _MAX_TONES - len(self._tones))]
+        self._news = self._news or bool(rang)
+        self._measure(frame)
+        edges += began
+        tones += rang
+
+    def _measure(self, frame: Audio) -> None:
+        power = float(np.dot(frame, frame)) / frame.size
+        self._recent_powers.append(power)
+        if self.voice.speaking:
+            self._loudest = max(self._loudest, sum(self._recent_powers) / len(self._recent_powers))
+        self._sound_samples += frame.size if power > _SOUND_POWER else 0
 
     def _note(self, edge: VadEdge) -> None:
         if edge.kind is EdgeKind.STARTED:

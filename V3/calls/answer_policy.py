@@ -70,7 +70,7 @@ class AnswerPolicy:
     def look(self, evidence: Evidence, *, news: bool = False) -> AnswerVerdict | None:
         """An early verdict, or one that takes it back or puts it beyond doubt, where it has become sure enough.
 
-        Cheap where there is no ``news`` (a word, a tone): then it looks ten times a second only.
+        Cheap where there is no ``news`` (a word, a tone): then it looks every 40 ms only.
         """
         at_ms = evidence.timing.window_ms
         if (at_ms < self._next_look_ms and not news) or not self.wants(at_ms):
@@ -116,4 +116,4 @@ class AnswerPolicy:
         if found.label in (verdict.label, AnswerLabel.NO_ANSWER) or found.confidence < self.rules.revise_from:
             return None
         told_more = len(found.text.split()) > len(verdict.text.split())  # not the same words heard otherwise
-        return found if told_more or evidence.tones else None
+        return found if told_more or found.reason.startswith("tone: ") else None

@@ -5,8 +5,10 @@ prompt. *Pause*: somebody has spoken for ``pause_ms`` and nothing says yet that 
 prompt is broken now, and goes on where it was cut if no more than that comes of it. *Stop*: a stop word, ``words``
 words that are no backchannel, ``speech_ms`` of speech, or a digit: the prompt does not come back.
 
-After a pause the callee's final words decide; where speech stops and no words come within ``false_after_ms``, or only
-a backchannel or an echo, the prompt is *resumed*. After an echo this call pauses for words only.
+After a pause the callee's final words decide, and less sure ones than before it; where speech stops and no words come
+within ``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this call pauses for
+words only. What is ``faint_db`` fainter than the callee's own voice is talk beside the telephone, or an echo: it is
+ignored, whatever its words and however long.
 
 Only what is said while the prompt plays counts: ``prompt_start_ms`` is when it began, on the clock of the audio. A word
 is what is written between spaces ("j'écoute" is one); the last words of a partial that may become a backchannel ("tout
@@ -52,7 +54,8 @@ class BargeInRules:
     pause_ms: speech this long, without words that say it is nothing, pauses it (mode ``speech``). speech_ms: speech
     this long stops it whatever the words. words: so many words that are no backchannel stop it, once one of them is
     stable (two hypotheses agree: a cough makes words, but not the same ones twice). min_confidence: words below it do
-    not count. false_after_ms: a pause after which no words came ends so long after the speech.
+    not count (after a pause: below half of it). false_after_ms: a pause after which no words came ends so long after
+    the speech. faint_db: what is so much fainter than the callee's voice is not the callee talking to us.
     """
 
     speech_ms: int = 1500
@@ -60,6 +63,7 @@ class BargeInRules:
     words: int = 2
     min_confidence: float = 0.6
     false_after_ms: int = 1200
+    faint_db: float = 10.0
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
     stop_words: Phrases = field(default_factory=lambda: Phrases(()))
 
@@ -79,7 +83,8 @@ class BargeInDetector:
     """One prompt's watch, through its pauses. Feed it the call's audio events.
 
     ``mode``: what may stop the prompt. ``protected_until_ms``: before that nothing does (a legal notice). ``echo``
-    knows the prompt's words. ``echo_suspected``: this call has echoed before.
+    knows the prompt's words. ``echo_suspected``: this call has echoed before. ``voice_dbfs``: how loud the callee spoke
+    so far (0.0: not known).
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class BargeInDetector:
         protected_until_ms: int = 0,
         echo: EchoMatcher | None = None,
         echo_suspected: bool = False,
+        voice_dbfs: float = 0.0,
     ) -> None:
         self._rules = rules
         self._mode = mode
@@ -104,6 +110,8 @@ class BargeInDetector:
         self._paused = False
         self._done = mode is BargeInMode.OFF
         self._harmless = False  # what is being said is a backchannel or an echo so far
+        self._voice_dbfs = voice_dbfs
+        self._faint = False  # what is being said is too faint to be said to us
 
     @property
     def paused(self) -> bool:
@@ -142,8 +150,11 @@ class BargeInDetector:
         match event:
             case SpeechStarted():
                 self._speech_start_ms = max(event.start_ms, self._from_ms)
-                self._ended_ms, self._harmless = None, False
+                self._ended_ms, self._harmless, self._faint = None, False, False
             case SpeechContinues():
+                self._faint = bool(self._voice_dbfs and event.level_dbfs) and (
+                    event.level_dbfs < self._voice_dbfs - self._rules.faint_db
+                )
                 return self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
             case SpeechEnded():
                 if (decision := self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)) is not None:
@@ -168,6 +179,8 @@ class BargeInDetector:
     def _weigh_speech(self, start_ms: int, end_ms: int, at_ms: int) -> BargeIn | None:
         start_ms = max(start_ms, self._from_ms)
         voiced_ms = end_ms - start_ms
+        if self._faint:
+            return None
         if voiced_ms >= self._rules.speech_ms and not (self._harmless and self.echo_suspected):
             return self._decide(Action.STOP, f"speech over {self._rules.speech_ms} ms", "", at_ms, start_ms)
         by_speech = self._mode is BargeInMode.SPEECH and not self.echo_suspected
@@ -189,6 +202,8 @@ class BargeInDetector:
         return BargeIn(self._why_nothing(event), event.text, event.start_ms, event.at_ms, Action.IGNORE)
 
     def _why_nothing(self, event: Final) -> str:
+        if self._faint:
+            return "fainter than the callee"
         if self._is_echo(event.words):
             return "echo of the prompt"
         said = [part for word in event.words for part in fold_words(word.text)]
@@ -197,14 +212,19 @@ class BargeInDetector:
         return "unsure words" if self._rules.backchannels.kept(said) else "backchannel"
 
     def _is_echo(self, words: Sequence[Word]) -> bool:
-        if self._echo is None or not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms):
+        if self._echo is None:
+            return False
+        if not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms, suspected=self.echo_suspected):
             return False
         self.echo_suspected = True
         return True
 
     def _weigh_words(self, words: Sequence[Word], at_ms: int, *, is_final: bool) -> BargeIn | None:
+        if self._faint:
+            return None
         said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
-        sure = [word.confidence >= self._rules.min_confidence for word in said]
+        least = self._rules.min_confidence / (2 if self._paused else 1)
+        sure = [word.confidence >= least for word in said]
         owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
         text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
         if self._is_echo(said):

@@ -28,7 +28,7 @@ _RULES = tuple(
         (r"(?:er|ez|ed|ee|ees|ais|ait|aient|ai)$", "e"),
         (r"(?<=.{6})ent$", "ant"),
         (r"(?<=..)ent$", "e"),
-        (r"ie$", "i"),
+        (r"ies?$", "i"),
         (r"(?<=[a-z])[sxtdpz]+$", ""),
         (r"(?<=[aeiouy])s(?=[aeiouy])", "z"),
         (r"sch|ch", "ƒ"),

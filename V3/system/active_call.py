@@ -59,6 +59,7 @@ class ActiveCall:
         self.stream_open = False
         self.stream_error = ""  # what FreeSWITCH said of a stream that did not come about
         self.keys: deque[str] = deque(maxlen=64)  # pressed and not yet taken
+        self.voice_dbfs = 0.0  # how loud the callee has spoken, at the loudest while no prompt played
         self.just_beeped = False  # a beep, and nobody has spoken since
         self.began_ms = clock.now_ms()
         self._on_update = on_update
@@ -74,6 +75,12 @@ class ActiveCall:
     @property
     def answered(self) -> bool:
         return self.line is not None and self.line.answered_ms is not None
+
+    @property
+    def playing(self) -> bool:
+        """Whether a prompt of ours is to be heard."""
+        playback = self.line.playback if self.line is not None else None
+        return playback is not None and not playback.stopped.done()
 
     @property
     def now_ms(self) -> int:
@@ -160,6 +167,8 @@ class ActiveCall:
             case SpeechStarted():
                 self.speaking, self.just_beeped = True, False
                 self.mark("speech_start", event.start_ms)
+            case SpeechContinues() if event.level_dbfs and not self.playing:
+                self.voice_dbfs = max(self.voice_dbfs or event.level_dbfs, event.level_dbfs)
             case SpeechEnded():
                 self.speaking = False
                 self.mark("speech_end", event.end_ms)

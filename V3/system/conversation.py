@@ -90,7 +90,10 @@ class Conversation:
                 continue
             entry = await self._interrupt(self._call, playback, decision)
             from_ms += playback.played_ms - REWIND_MS
-            if not await self._is_false(decision, playback, detector, entry) or self._is_over(prompt, from_ms):
+            if not await self._is_false(decision, playback, detector, entry):
+                break
+            if self._is_over(prompt, from_ms):
+                entry.outcome = "stopped"
                 break
             await self._wait_for_quiet()
             playback = await self._begin(step, prompt, from_ms)
@@ -115,6 +118,7 @@ class Conversation:
             protected_until_ms=start_ms + round(step.protected_s * 1000),
             echo=EchoMatcher(prompt.text, length_ms=prompt.length_ms) if prompt.text else None,
             echo_suspected=self._echo_suspected,
+            voice_dbfs=self._call.voice_dbfs,
         )
 
     async def _watch(self, playback: Playback, detector: BargeInDetector) -> BargeIn | None:

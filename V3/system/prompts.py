@@ -45,6 +45,10 @@ class Prompts:
         """The prompt of this name. Raises KeyError for one the scenario does not have."""
         return self._known[name]
 
+    def text_of(self, path: str) -> str:
+        """What the prompt at this path says; empty where that is not known."""
+        return next((prompt.text for prompt in self._known.values() if prompt.path == path), "")
+
     def _look(self, name: str, text: str) -> Prompt:
         path = f"{self._folder.rstrip('/')}/{name}"
         try:

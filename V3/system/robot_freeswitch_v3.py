@@ -17,6 +17,7 @@ from pathlib import Path
 
 from V3.calls.answer import AnswerKind, AnswerLabel
 from V3.calls.barge_in import BargeIn, BargeInRules
+from V3.calls.echo import share_said
 from V3.calls.message_drop import DropRules
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, VerdictReport
 from V3.calls.scenario import Scenario
@@ -51,6 +52,7 @@ __all__ = ["RobotFreeSwitchV3"]
 
 log = logging.getLogger(__name__)
 
+OWN_WORDS = 0.5  # of the words heard: so many of our own prompt's are its echo
 MAX_REVISIONS = 3  # of one call's verdict; what it does then it does to the end
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
 HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
@@ -106,6 +108,7 @@ class RobotFreeSwitchV3:
             words=config.barge_in.words,
             min_confidence=config.barge_in.min_confidence,
             false_after_ms=config.barge_in.false_after_ms,
+            faint_db=config.barge_in.faint_db,
             backchannels=Phrases(config.barge_in.backchannels),
             stop_words=Phrases(config.barge_in.stop_words),
         )
@@ -383,12 +386,20 @@ class RobotFreeSwitchV3:
         if before is None:
             call.report.verdict = verdict
             call.mark("verdict")
+        elif event.revised and self._is_own_echo(call, before.text, event.text):
+            log.info("call %s: a verdict on our own echo is left aside: %s", call.call_id, event.reason)
         elif event.revised:
             call.report.revised.append(before)
             call.report.verdict = verdict
             raise _AnswerRevised(AnswerLabel(event.label), event.reason)
         elif before.label == event.label and event.confidence > before.confidence:  # put beyond doubt
             call.report.verdict = verdict.model_copy(update={"at_ms": before.at_ms})
+
+    def _is_own_echo(self, call: ActiveCall, before: str, text: str) -> bool:
+        """Whether what was heard since the verdict before are the words of prompts that were played meanwhile."""
+        played = [self._prompts.text_of(prompt.path) for prompt in call.report.prompts]
+        news = " ".join(text.split()[len(before.split()) :])
+        return share_said(news, played) >= OWN_WORDS
 
     async def _ended_soon(self, call: ActiveCall) -> bool:
         """Whether the call has ended: what fails on a channel often tells of a hang-up whose event is on its way."""

@@ -26,7 +26,7 @@ __all__ = ["CallHearing", "Stream"]
 
 log = logging.getLogger(__name__)
 
-CONTINUES_EVERY_MS = 100
+CONTINUES_EVERY_MS = 60
 _KEPT_FINALS = 8  # of the first seconds: what may take a verdict back
 
 
@@ -124,7 +124,11 @@ class CallHearing:
             until_ms = voice.at_ms - voice.silence_ms
             self._emit(
                 SpeechContinues(
-                    call_id=self._call_id, at_ms=self.at_ms, start_ms=self._voice_start_ms, voiced_until_ms=until_ms
+                    call_id=self._call_id,
+                    at_ms=self.at_ms,
+                    start_ms=self._voice_start_ms,
+                    voiced_until_ms=until_ms,
+                    level_dbfs=self._ear.level_dbfs,
                 )
             )
 

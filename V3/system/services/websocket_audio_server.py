@@ -33,6 +33,7 @@ from V3.audio.pcm import Audio
 from V3.calls.answer import AnswerDecider
 from V3.calls.answer_ear import AnswerEar
 from V3.calls.answer_policy import AnswerRules
+from V3.calls.turns import TurnRules, turn_silence
 from V3.calls.words import Phrases
 from V3.config import AnswerSettings, ServerSettings
 from V3.errors import CapacityReached, RecognitionError, VoicebotError, WireError
@@ -70,6 +71,7 @@ class WebSocketAudioServer:
         amd: AMDService | None = None,
         settings: ServerSettings | None = None,
         answer: AnswerSettings | None = None,
+        turns: TurnRules | None = None,
         accept_any: bool = False,
         speed: float = 1.0,
     ) -> None:
@@ -77,6 +79,7 @@ class WebSocketAudioServer:
         self._amd = amd
         self.settings = settings or ServerSettings()
         self._answer = answer or AnswerSettings()
+        self._turns = turns or TurnRules()
         self._accept_any = accept_any
         self._speed = speed
         self._handlers: dict[str, Handler] = {}
@@ -270,7 +273,9 @@ class WebSocketAudioServer:
             other: Stream = self._stt.open_online_call(call_id, on_event=emit)
             return other
         if hasattr(self._stt, "process_chunk"):
-            stream: Stream = self._stt.open_stream(call_id, on_event=emit, loop=asyncio.get_running_loop())
+            stream: Stream = self._stt.open_stream(
+                call_id, on_event=emit, loop=asyncio.get_running_loop(), endpoint=turn_silence(self._turns)
+            )
             return stream
         return WindowedStream(self._stt, call_id, on_event=emit)
 
