@@ -42,7 +42,7 @@ BACKCHANNELS = (
     *("oui", "ouais", "mmh", "mm", "hum", "hm", "hmm", "ah", "oh", "euh", "bah", "ben", "bon", "bien", "très bien"),
     *("d'accord", "ok", "okay", "ça marche", "je vois", "voilà", "c'est ça", "exactement", "tout à fait", "entendu"),
     *("parfait", "oui oui", "bien sûr", "ah bon", "bah oui", "ben oui", "mais oui", "pas de souci", "pas de problème"),
-    *("c'est vrai", "effectivement", "absolument", "super", "génial", "merci", "hum hum"),
+    *("c'est vrai", "effectivement", "absolument", "super", "génial", "hum hum"),
 )
 STOP_WORDS = (
     *("stop", "arrêtez", "arrête", "taisez-vous", "attendez", "une seconde", "pardon", "excusez-moi", "non merci"),

@@ -5,10 +5,10 @@ prompt. *Pause*: somebody has spoken for ``pause_ms`` and nothing says yet that 
 prompt is broken now, and goes on where it was cut if no more than that comes of it. *Stop*: a stop word, ``words``
 words that are no backchannel, ``speech_ms`` of speech, or a digit: the prompt does not come back.
 
-After a pause the callee's final words decide, and less sure ones than before it; where speech stops and no words come
-within ``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this call pauses for
-words only. What is ``faint_db`` fainter than the callee's own voice is talk beside the telephone, or an echo: it is
-ignored, whatever its words and however long.
+After a pause the callee's final words decide, and a stop word may be less sure than before it; where speech stops and
+no words come within ``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this
+call pauses for words only. What is ``faint_db`` fainter than the callee's own voice is talk beside the telephone, or an
+echo: it is ignored, whatever its words and however long.
 
 Only what is said while the prompt plays counts: ``prompt_start_ms`` is when it began, on the clock of the audio. A word
 is what is written between spaces ("j'écoute" is one); the last words of a partial that may become a backchannel ("tout
@@ -27,6 +27,9 @@ from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, Speec
 
 __all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"]
 
+ECHO_SWING_DB = 6.0  # between the words of one prompt
+UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
+MISHEARD_MS = 600  # no backchannel takes so long
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
 
 
@@ -54,8 +57,8 @@ class BargeInRules:
     pause_ms: speech this long, without words that say it is nothing, pauses it (mode ``speech``). speech_ms: speech
     this long stops it whatever the words. words: so many words that are no backchannel stop it, once one of them is
     stable (two hypotheses agree: a cough makes words, but not the same ones twice). min_confidence: words below it do
-    not count (after a pause: below half of it). false_after_ms: a pause after which no words came ends so long after
-    the speech. faint_db: what is so much fainter than the callee's voice is not the callee talking to us.
+    not count (stop words after a pause: below half of it). false_after_ms: a pause after which no words came ends so
+    long after the speech. faint_db: what is so much fainter than the callee's voice is not the callee talking to us.
     """
 
     speech_ms: int = 1500
@@ -83,8 +86,8 @@ class BargeInDetector:
     """One prompt's watch, through its pauses. Feed it the call's audio events.
 
     ``mode``: what may stop the prompt. ``protected_until_ms``: before that nothing does (a legal notice). ``echo``
-    knows the prompt's words. ``echo_suspected``: this call has echoed before. ``voice_dbfs``: how loud the callee spoke
-    so far (0.0: not known).
+    knows the prompt's words. ``echo_dbfs``: how loud this call has echoed before (0.0: it has not). ``voice_dbfs``: how
+    loud the callee spoke so far (0.0: not known).
     """
 
     def __init__(
@@ -95,14 +98,14 @@ class BargeInDetector:
         mode: BargeInMode = BargeInMode.SPEECH,
         protected_until_ms: int = 0,
         echo: EchoMatcher | None = None,
-        echo_suspected: bool = False,
+        echo_dbfs: float = 0.0,
         voice_dbfs: float = 0.0,
     ) -> None:
         self._rules = rules
         self._mode = mode
         self._protected_until_ms = protected_until_ms
         self._echo = echo
-        self.echo_suspected = echo_suspected
+        self.echo_dbfs = echo_dbfs
         self._from_ms = prompt_start_ms  # what was said before it does not count
         self._prompt_start_ms = prompt_start_ms
         self._speech_start_ms: int | None = None
@@ -111,7 +114,8 @@ class BargeInDetector:
         self._done = mode is BargeInMode.OFF
         self._harmless = False  # what is being said is a backchannel or an echo so far
         self._voice_dbfs = voice_dbfs
-        self._faint = False  # what is being said is too faint to be said to us
+        self._level_dbfs = 0.0  # of what is being said
+        self._faint = False  # it is too faint to be said to us
 
     @property
     def paused(self) -> bool:
@@ -150,11 +154,11 @@ class BargeInDetector:
         match event:
             case SpeechStarted():
                 self._speech_start_ms = max(event.start_ms, self._from_ms)
-                self._ended_ms, self._harmless, self._faint = None, False, False
+                self._ended_ms, self._harmless, self._faint, self._level_dbfs = None, False, False, 0.0
             case SpeechContinues():
-                self._faint = bool(self._voice_dbfs and event.level_dbfs) and (
-                    event.level_dbfs < self._voice_dbfs - self._rules.faint_db
-                )
+                if event.level_dbfs:  # of what is said without a pause: an utterance may have several
+                    self._level_dbfs = max(self._level_dbfs or event.level_dbfs, event.level_dbfs)
+                self._faint = self._is_faint(self._level_dbfs)
                 return self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
             case SpeechEnded():
                 if (decision := self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)) is not None:
@@ -176,14 +180,25 @@ class BargeInDetector:
             self._paused = True
         return BargeIn(reason, text, self._from_ms if began_ms is None else began_ms, at_ms, action)
 
+    @property
+    def _echoes(self) -> bool:
+        return self.echo_dbfs != 0.0
+
+    def _is_faint(self, level_dbfs: float) -> bool:
+        """Fainter than the callee by far, or no louder than the echo that was heard before."""
+        if not level_dbfs:
+            return False
+        beside = bool(self._voice_dbfs) and level_dbfs < self._voice_dbfs - self._rules.faint_db
+        return beside or (self._echoes and level_dbfs < self.echo_dbfs + ECHO_SWING_DB)
+
     def _weigh_speech(self, start_ms: int, end_ms: int, at_ms: int) -> BargeIn | None:
         start_ms = max(start_ms, self._from_ms)
         voiced_ms = end_ms - start_ms
         if self._faint:
             return None
-        if voiced_ms >= self._rules.speech_ms and not (self._harmless and self.echo_suspected):
+        if voiced_ms >= self._rules.speech_ms and not (self._harmless and self._echoes):
             return self._decide(Action.STOP, f"speech over {self._rules.speech_ms} ms", "", at_ms, start_ms)
-        by_speech = self._mode is BargeInMode.SPEECH and not self.echo_suspected
+        by_speech = self._mode is BargeInMode.SPEECH and not self._echoes
         if voiced_ms >= self._rules.pause_ms and by_speech and not (self._paused or self._harmless):
             return self._decide(Action.PAUSE, f"speech for {voiced_ms} ms", "", at_ms, start_ms)
         return None
@@ -214,42 +229,43 @@ class BargeInDetector:
     def _is_echo(self, words: Sequence[Word]) -> bool:
         if self._echo is None:
             return False
-        if not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms, suspected=self.echo_suspected):
+        if not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes):
             return False
-        self.echo_suspected = True
+        level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
+        self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
         return True
 
     def _weigh_words(self, words: Sequence[Word], at_ms: int, *, is_final: bool) -> BargeIn | None:
-        if self._faint:
-            return None
         said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
-        least = self._rules.min_confidence / (2 if self._paused else 1)
-        sure = [word.confidence >= least for word in said]
-        owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
-        text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
-        if self._is_echo(said):
+        if self._faint or self._is_echo(said):
             self._harmless = True
             return None
+        sure = [word.confidence >= self._rules.min_confidence for word in said]
+        likely = [
+            word.confidence * 2 >= self._rules.min_confidence for word in said
+        ]  # after a pause: half of one already
+        owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
+        text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
         # an unsure word is a gap: the words around it do not join to a stop word
-        stop, _ = self._rules.stop_words.longest([part if sure[index] else "" for part, index in owners])
+        counts = likely if self._paused else sure
+        stop, _ = self._rules.stop_words.longest([part if counts[index] else "" for part, index in owners])
         if stop:
             return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms)
         others = self._no_backchannel(owners, is_final=is_final)
         counted = [said[index] for index in others if sure[index]]
-        wanted = 1 if is_final and self._paused else self._rules.words  # once it paused, one word is an answer
-        if len(counted) >= wanted and any(word.stable for word in counted):
-            count = f"{len(counted)} word{'s' if len(counted) > 1 else ''}"
-            return self._decide(Action.STOP, f"{count} that are no backchannel", text, at_ms)
+        if is_final and self._paused:
+            if counted or self._speaks_at_length([said[index] for index in others if likely[index]]):
+                return self._decide(Action.STOP, f"{_count(others)} that are no backchannel", text, at_ms)
+        elif len(counted) >= self._rules.words and any(word.stable for word in counted):
+            return self._decide(Action.STOP, f"{_count(counted)} that are no backchannel", text, at_ms)
         self._harmless = bool(said) and not others
-        if (
-            others
-            and not self._paused
-            and self._mode is BargeInMode.SPEECH
-            and not self.echo_suspected
-            and not is_final
-        ):
+        if others and not (self._paused or is_final or self._echoes) and self._mode is BargeInMode.SPEECH:
             return self._decide(Action.PAUSE, "words that are no backchannel so far", text, at_ms)
         return None
+
+    def _speaks_at_length(self, words: Sequence[Word]) -> bool:
+        """Whether unsure words are too many, and were too long, for a backchannel that was misheard."""
+        return len(words) >= self._rules.words and words[-1].end_ms - words[0].start_ms >= MISHEARD_MS
 
     def _no_backchannel(self, owners: list[tuple[str, int]], *, is_final: bool) -> list[int]:
         """The words (each once) that belong to no backchannel; unsure ones too, which may be part of one."""
@@ -257,3 +273,7 @@ class BargeInDetector:
         kept = self._rules.backchannels.kept(parts)
         settled = len(parts) if is_final else len(parts) - self._rules.backchannels.begun(parts)
         return sorted({owners[index][1] for index in kept if index < settled})
+
+
+def _count(words: Sequence[object]) -> str:
+    return f"{len(words)} word{'s' if len(words) > 1 else ''}"

@@ -148,8 +148,8 @@ class Scenario(_Strict):
     @property
     def texts(self) -> dict[str, str]:
         """What each WAV says, where the scenario tells."""
-        told = [*self.steps.values(), *([self.message] if self.message else [])]
-        return {each.prompt: each.text for each in told if each.text}
+        told = {step.prompt: step.text for step in self.steps.values() if step.text}
+        return told | ({self.message.prompt: self.message.text} if self.message and self.message.text else {})
 
 
 def parse_scenario(text: str, *, source: str = "scenario") -> Scenario:

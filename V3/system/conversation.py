@@ -57,7 +57,7 @@ class Conversation:
         self._next_event = next_event
         self._interrupt = interrupt
         self._runner = ScenarioRunner(scenario, today=datetime.now().astimezone().date())
-        self._echo_suspected = False
+        self._echo_dbfs = 0.0  # how loud this call has echoed
 
     async def run(self) -> None:
         """Follow the scenario to its end; what came of it is in the report, however it ends."""
@@ -99,7 +99,7 @@ class Conversation:
             playback = await self._begin(step, prompt, from_ms)
             entry.outcome, entry.resumed_ms = "resumed", self._call.at(playback.start_ms)
             detector.resumed(at_ms=entry.resumed_ms, prompt_start_ms=round(entry.resumed_ms - from_ms))
-        self._echo_suspected = self._echo_suspected or detector.echo_suspected
+        self._echo_dbfs = detector.echo_dbfs
         self._line.check()
 
     async def _begin(self, step: Play, prompt: Prompt, from_ms: float) -> Playback:
@@ -117,7 +117,7 @@ class Conversation:
             mode=step.barge_in,
             protected_until_ms=start_ms + round(step.protected_s * 1000),
             echo=EchoMatcher(prompt.text, length_ms=prompt.length_ms) if prompt.text else None,
-            echo_suspected=self._echo_suspected,
+            echo_dbfs=self._echo_dbfs,
             voice_dbfs=self._call.voice_dbfs,
         )
 
