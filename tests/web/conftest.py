@@ -16,10 +16,11 @@ from scripted_server import ScriptedServer
 
 pytest.importorskip("playwright", reason="the pages are tested where Playwright is installed: pip install playwright")
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TONE_HZ = 440
+PATIENCE_MS = 15_000
 SAYS = ("bonjour je vous appelle", "pour le rendez-vous de mardi", "merci et au revoir")
 SCRIPT_IN_TEXT = "<img src=x onerror=\"document.title='owned'\"> & <b>gras</b> --> fin"
 
@@ -42,6 +43,7 @@ def tone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(tone_wav: Path) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("the pages are tested where chromium is installed: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
         args = [*arguments, f"--use-file-for-fake-audio-capture={tone_wav}"]
@@ -87,10 +89,13 @@ def complaints() -> Complaints:
 
 
 @pytest.fixture
-def page(browser: Browser, complaints: Complaints) -> Iterator[Page]:
-    """A page whose console stays clean: an error, a warning or a breach of the security policy fails the test."""
+def page(browser: Browser, server: ScriptedServer, complaints: Complaints) -> Iterator[Page]:
+    """A page whose console stays clean: an error, a warning or a breach of the security policy fails the test.
+
+    It asks for the server only to be closed before it: a page whose server goes away complains.
+    """
     context = browser.new_context(locale="en-US", permissions=["microphone", "clipboard-read", "clipboard-write"])
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     complaints.listen(page)
     yield page

@@ -1,7 +1,7 @@
 """A server for the browser tests: the pages with their security headers, and both protocols spoken from a script.
 
-What is "heard" depends only on how much audio came: utterance ``n`` begins at ``n * 1500`` ms and lasts 1000 ms. It
-keeps what clients sent, so that tests can look at it. Its own thread, its own event loop, loopback only.
+What is "heard" depends only on how much audio came: utterance ``n`` begins at ``n * 1500`` ms and lasts 1000 ms, or
+until a second of silence comes in one message. It keeps what clients sent, so that tests can look at it. Its own thread, its own event loop, loopback only.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Client:
         self.audio += data
         self.sizes.append(len(data))
         before_ms, self.heard_ms = self.heard_ms, self.heard_ms + len(data) // BYTES_PER_MS
-        return self._live(before_ms, says) if self.mode == "live" else self._classic(says)
+        return self._live(before_ms, data, says) if self.mode == "live" else self._classic(says)
 
     def text(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         if message["type"] == "ping":
@@ -64,17 +64,19 @@ class Client:
         self.mode = message.get("mode", self.mode)
         return []
 
-    def _live(self, before_ms: int, says: tuple[str, ...]) -> list[dict[str, Any]]:
+    def _live(self, before_ms: int, data: bytes, says: tuple[str, ...]) -> list[dict[str, Any]]:
+        silent = len(data) >= 1000 * BYTES_PER_MS and not any(data)
         answers = []
         for index, text in enumerate(says):
             start_ms, end_ms = index * PERIOD_MS, index * PERIOD_MS + SPOKEN_MS
-            if before_ms < end_ms + ENDPOINT_MS <= self.heard_ms:
-                answers.append(_transcription(text, start_ms, end_ms))
-            elif start_ms < self.heard_ms < end_ms + ENDPOINT_MS and before_ms // HOP_MS != self.heard_ms // HOP_MS:
-                words = text.split()
-                share = min(1.0, (self.heard_ms - start_ms) / SPOKEN_MS)
-                said = " ".join(words[: max(1, round(share * len(words)))])
-                answers.append(_transcription(said, start_ms, min(end_ms, self.heard_ms)) | {"partial": True})
+            until_ms = before_ms if silent else self.heard_ms
+            if not start_ms < until_ms or before_ms >= end_ms + ENDPOINT_MS:
+                continue  # not begun, or over
+            said = _transcription(_so_far(text, until_ms - start_ms), start_ms, min(end_ms, until_ms))
+            if silent or until_ms >= end_ms + ENDPOINT_MS:
+                answers.append(said)
+            elif before_ms // HOP_MS != until_ms // HOP_MS:
+                answers.append(said | {"partial": True})
         return answers
 
     def _classic(self, says: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -85,6 +87,11 @@ class Client:
         text = " ".join(said for index, said in enumerate(says) if index * PERIOD_MS + SPOKEN_MS // 2 in window)
         self.answered_ms = self.heard_ms
         return [_transcription(text, window.start, window.stop)]
+
+
+def _so_far(text: str, spoken_ms: int) -> str:
+    words = text.split()
+    return " ".join(words[: max(1, round(min(1.0, spoken_ms / SPOKEN_MS) * len(words)))])
 
 
 def _transcription(text: str, start_ms: int, end_ms: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ export class CallView {
     const heard = part("heard", "p", { className: "heard" });
     const details = make("details", {}, [part("summary", "summary"), part("evidence", "ul", { className: "evidence" })]);
     this.#parts.details = details;
-    this.#parts.verdict = make("dd", {}, [part("decided", "p"), details]);
+    this.#parts.verdict = make("dd", {}, [part("decided", "p"), part("how", "p", { className: "help" }), details]);
     const facts = make("dl", { className: "facts" }, [
       part("verdict_name", "dt"),
       this.#parts.verdict,
@@ -49,9 +49,9 @@ export class CallView {
     this.#verdict(call.verdict);
     write(parts.verdict_name, words("verdict"));
     write(parts.barge_name, words("barge_ins"));
-    write(parts.barge_ins, (call.barge_ins ?? []).map(bargeIn).join(", ") || words("none"));
+    show(parts.barge_name, parts.barge_ins, (call.barge_ins ?? []).map(bargeIn).join(", "));
     write(parts.latency_name, words("latencies"));
-    write(parts.latency, latencies(call.latency_ms ?? {}));
+    show(parts.latency_name, parts.latency, latencies(call.latency_ms ?? {}));
     parts.legend.setAttribute("aria-label", words("timeline"));
     this.tick(entry, now_ms);
   }
@@ -86,15 +86,17 @@ export class CallView {
   }
 
   #verdict(verdict) {
-    const { decided, details, summary, evidence } = this.#parts;
+    const { decided, how, details, summary, evidence } = this.#parts;
     const findings = verdict?.evidence ?? [];
     details.hidden = !findings.length;
+    how.hidden = !verdict;
     if (!verdict) return write(decided, words("no_verdict"));
-    const rest = [verdict.kind && plain(verdict.kind), sure(verdict), at(verdict)].filter(Boolean).join(", ");
-    decided.replaceChildren(make("strong", { text: verdictName(verdict) }), rest);
+    const certainty = sure(verdict);
+    decided.replaceChildren(make("strong", { text: verdictName(verdict) }), certainty && `, ${certainty}`);
+    const why = new Set([verdict.kind, verdict.reason].filter(Boolean).map(plain)); // often the same
+    write(how, [...why, at(verdict)].filter(Boolean).join(" · "));
     write(summary, words("evidence", { count: number(findings.length) }));
-    const reason = verdict.reason ? [words("reason", { reason: plain(verdict.reason) })] : [];
-    return evidence.replaceChildren(...[...reason, ...findings].map((finding) => make("li", { text: finding })));
+    return evidence.replaceChildren(...findings.map((finding) => make("li", { text: finding })));
   }
 }
 
@@ -124,12 +126,18 @@ function latencies({ verdict, partial }) {
     ["latency_partial", partial],
   ].filter(([, value]) => Number.isFinite(value));
   const told = named.map(([key, value]) => `${words(key)} ${words("ms", { value: number(value) })}`);
-  return told.join(" · ") || "–";
+  return told.join(" · ");
 }
 
 /** "stop_word" as it is read. */
 function plain(name) {
   return String(name ?? "").replaceAll("_", " ");
+}
+
+/** A fact, or neither its name nor itself while there is none. */
+function show(name, place, text) {
+  name.hidden = place.hidden = !text;
+  write(place, text);
 }
 
 function fit(parent, count, another) {

@@ -66,7 +66,8 @@ function showCount() {
   const count = board.calls.size;
   byId("empty").hidden = count > 0;
   byId("ended-section").hidden = board.ended.length === 0;
-  say(byId("calls-count"), count === 0 ? "" : count === 1 ? "calls_one" : "calls_count", { count: number(count) });
+  byId("in-progress-title").hidden = count === 0;
+  say(byId("in-progress-title"), count === 1 ? "calls_one" : "calls_count", { count: number(count) });
 }
 
 function showLink(state) {

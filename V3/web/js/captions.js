@@ -12,6 +12,7 @@ import { TranscriptView } from "./transcript-view.js";
 
 const SILENT_LEVEL = 0.0001; // a muted microphone gives zeros, a quiet room does not
 const SILENT_CHUNKS = 50; // 5 s
+const NARROW = window.matchMedia("(max-width: 640px)");
 const STATES = { recording: "stop", starting: "starting", idle: "start", finishing: "start" };
 
 const form = byId("setup");
@@ -34,7 +35,7 @@ const session = new Session({
     words: () => transcript.show(session.captions),
     line: (line) => transcript.add(line),
     measured: () => speed.show(session),
-    buffering: (message) => ((buffered = message), showPhase(session.phase)),
+    buffering: showBuffered,
     level: showLevel,
     progress: showProgress,
     notice: (why, details = {}) => notices.show(why, told(details)),
@@ -51,25 +52,43 @@ function showPhase(phase) {
   toggle.setAttribute("aria-disabled", String(phase === "starting"));
   say(toggle, STATES[phase]);
   byId("phase").dataset.phase = phase;
-  const gathering = phase === "recording" && settings().mode === "classic" && buffered;
-  if (gathering) say(byId("phase"), "buffering", { buffered: number(buffered.buffered, 1), needed: number(buffered.needed, 1) });
-  else say(byId("phase"), `phase_${phase}`);
-  if (phase !== "recording") byId("level").value = 0;
+  tellPhase(phase);
+  if (phase !== "recording") drawLevel(0);
   if (phase === "idle") byId("progress-row").hidden = true;
+}
+
+function tellPhase(phase) {
+  const away = phase === "recording" && session.link_state.name !== "open";
+  byId("phase").toggleAttribute("data-away", away);
+  if (away) return say(byId("phase"), session.link_state.name === "connecting" ? "link_connecting" : "link_losing");
+  if (phase !== "recording" || settings().mode !== "classic" || !buffered) return say(byId("phase"), `phase_${phase}`);
+  const values = { buffered: number(buffered.buffered, 1), needed: number(buffered.needed, 1) };
+  return say(byId("phase"), "buffering", values);
 }
 
 function showLink(state) {
   link.show(state);
+  tellPhase(session.phase);
   say(byId("connect"), state.name === "resting" ? "connect" : "disconnect");
   if (state.name === "open") ["link_kept", "why_token", "why_origin"].forEach((key) => notices.drop(key));
   if (state.name === "waiting" && session.phase === "recording") notices.show("link_kept");
   if (["token", "origin"].includes(state.why)) notices.show(`why_${state.why}`);
 }
 
+function showBuffered(message) {
+  buffered = message;
+  tellPhase(session.phase);
+}
+
 function showLevel(level) {
-  byId("level").value = Math.min(1, Math.sqrt(level) * 1.6); // loudness as it is felt, more or less
+  drawLevel(Math.min(100, Math.round(160 * Math.sqrt(level)))); // loudness as it is felt, more or less
   silent_chunks = level < SILENT_LEVEL ? silent_chunks + 1 : 0;
   if (silent_chunks === SILENT_CHUNKS && settingsOf("source") === "microphone") notices.show("microphone_silent");
+}
+
+function drawLevel(percent) {
+  byId("level").setAttribute("aria-valuenow", percent);
+  byId("level").firstElementChild.style.width = `${percent}%`;
 }
 
 function showProgress(share) {
@@ -90,12 +109,17 @@ async function start() {
   ["microphone_silent", "audio_lost", "link_kept"].forEach((key) => notices.drop(key));
   silent_chunks = 0;
   buffered = null;
-  if (settingsOf("source") === "microphone") return session.startMicrophone();
+  if (settingsOf("source") === "microphone") return session.startMicrophone().then(lookAtTranscript);
   const file = byId("file").files[0];
   if (!file) return notices.show("file_missing");
   if (session.captions.lines.length && !(await agreed())) return undefined;
   notices.drop("file_missing");
-  return session.startFile(file, { fast: settingsOf("pace") === "fast" });
+  return session.startFile(file, { fast: settingsOf("pace") === "fast" }).then(lookAtTranscript);
+}
+
+/** On a phone the transcript lies below the controls; wider, it is in view already. */
+function lookAtTranscript() {
+  if (session.phase !== "idle" && NARROW.matches) byId("toggle").closest("section").scrollIntoView({ block: "start" });
 }
 
 function agreed() {

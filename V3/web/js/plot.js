@@ -26,7 +26,7 @@ export class Plot {
   }
 
   draw(series, name) {
-    const top = roundedUp(series.worst ?? 0, this.#least);
+    const top = roundedUp(1.1 * (series.worst ?? 0), this.#least);
     const points = polyline(series.values, { size: series.size, ...BOX, top });
     this.#line.setAttribute("points", points);
     const first_x = points.split(",")[0];
