@@ -160,6 +160,8 @@ def test_waits_grow_to_a_bound(computed: Any) -> None:
         ({"code": 1008, "reason": "Origin not allowed", "opened": True}, "origin"),
         ({"code": 1013, "reason": "no room", "opened": True}, "full"),
         ({"code": 1001, "reason": "idle for 60 s", "opened": True}, "idle"),
+        ({"code": 1008, "reason": "no message for 120 s", "opened": True}, "idle"),
+        ({"code": 1008, "reason": "the client does not read", "opened": True}, "said"),
         ({"code": 1012, "reason": "", "opened": True}, "restart"),
         ({"code": 1006, "opened": False, "server_answers": True}, "refused"),
         ({"code": 1006, "opened": False, "server_answers": False}, "lost"),
@@ -184,11 +186,13 @@ def test_course_of_a_call(computed: Any) -> None:
     script = """(() => {
       const board = new m.CallBoard();
       const tell = (state, since_ms, now_ms) => board.apply({type: "call", call: {id: "a", state, since_ms}}, now_ms);
-      tell("ringing", 0, 1000);
-      tell("listening", 3000, 4000);
-      tell("speaking", 5000, 6000);
-      tell("listening", 6000, 7000);
-      board.apply({type: "ended", id: "a"}, 9000);
+      tell("ringing", 200, 1200);
+      tell("listening", 0, 4000);
+      tell("speaking", 100, 6100);
+      tell("speaking", 700, 6700);
+      tell("listening", 0, 7000);
+      tell("ended", 500, 9500);
+      board.apply({type: "ended", id: "a"}, 12000); // forgotten by the server: nothing new
       const [entry] = board.ended;
       const course = m.course(entry, 99000);
       return [m.age_ms(entry, 99000), course.map((p) => p.duration_ms), m.totals(course), board.calls.size, entry.call.state];

@@ -10,7 +10,8 @@ export function delay_ms(attempt, random) {
 }
 
 /**
- * Why a WebSocket closed: "token", "origin", "full", "idle", "too_big", "restart", "refused" or "lost".
+ * Why a WebSocket closed: "token", "origin", "full", "idle", "too_big", "restart", "said" (only its words tell), "refused"
+ * or "lost".
  *
  * `opened`: the server had taken the connection. A browser tells nothing of a refused handshake (code 1006 and no
  * reason): then `server_answers`, whether plain HTTP works, tells "refused" from a server that is away.
@@ -18,11 +19,12 @@ export function delay_ms(attempt, random) {
 export function meaning({ code, reason = "", opened, server_answers = false }) {
   const said = reason.toLowerCase();
   if (said.includes("origin")) return "origin";
-  if (said.includes("idle")) return "idle";
+  if (said.includes("idle") || said.startsWith("no message for")) return "idle";
   if (code === 1013) return "full";
   if (code === 1009) return "too_big";
-  if (code === 1008 || code === 4401 || code === 4403 || said.includes("token")) return "token";
+  if (said.includes("token")) return "token";
   if (code === 1001 || code === 1012) return "restart";
+  if (said) return "said";
   if (!opened && server_answers) return "refused";
   return "lost";
 }

@@ -42,7 +42,7 @@ export class CallView {
     const { call } = entry;
     const parts = this.#parts;
     this.element.dataset.call = call.id;
-    write(parts.number, call.number_masked || words("unknown_number"));
+    write(parts.number, callName(call));
     parts.badge.dataset.state = call.state;
     write(parts.badge, stateName(call.state));
     this.#heard(call);
@@ -98,6 +98,11 @@ export class CallView {
     write(summary, words("evidence", { count: number(findings.length) }));
     return evidence.replaceChildren(...findings.map((finding) => make("li", { text: finding })));
   }
+}
+
+/** The number as far as it may be shown; without one, the beginning of the call's id. */
+export function callName({ number_masked, id }) {
+  return number_masked || words("call_named", { id: String(id).slice(0, 8) });
 }
 
 export function verdictName({ label }) {

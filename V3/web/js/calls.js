@@ -1,7 +1,7 @@
 /* The calls page: the server's messages to the board, the board to cards. */
 
 import { CallBoard } from "./call-board.js";
-import { CallView, sure, verdictName } from "./call-view.js";
+import { CallView, callName, sure, verdictName } from "./call-view.js";
 import { byId } from "./dom.js";
 import { EngineView } from "./engine-view.js";
 import { begin, number, say, words } from "./i18n.js";
@@ -10,11 +10,12 @@ import { LinkView } from "./link-view.js";
 import { Notices } from "./notices.js";
 
 const QUIET_MS = 15000; // the engine's counters come once a second: without any, the connection is dead
+const TICK_MS = 500;
 
 const board = new CallBoard();
 const engine = new EngineView();
-const views = new Map(); // entry -> view
-const decided = new Set(); // ids whose verdict has been said
+const views = new Map(); // entry of the board -> its card
+const decided = new WeakSet(); // entries whose verdict has been said
 const linkView = new LinkView(byId("link"));
 const notices = new Notices(byId("notices"), byId("in-progress"));
 
@@ -26,40 +27,45 @@ const link = new Link({
 });
 
 function take(message) {
-  const before = board.calls.size;
   const changed = board.apply(message, performance.now());
-  changed.forEach(showCall);
+  changed.forEach((entry) => showEntry(entry, message.type === "snapshot"));
   if (message.type === "snapshot" || message.type === "engine") engine.show(board);
-  if (changed.length || message.type === "snapshot" || before !== board.calls.size) showCount();
+  if (changed.length) showCount();
 }
 
-function showCall(id) {
-  const entry = board.calls.get(id) ?? board.ended.find(({ call }) => call.id === id);
-  const view = views.get(entry) ?? new CallView();
+function showEntry(entry, silently) {
+  const known = views.get(entry);
+  const view = known ?? new CallView();
   views.set(entry, view);
   view.show(entry, performance.now());
-  const place = entry.ended_ms === null ? byId("in-progress") : byId("ended");
-  if (view.element.parentElement !== place) put(view.element, place, entry);
-  announce(entry);
+  if (entry.ended_ms === null) {
+    if (!known) byId("in-progress").append(view.element);
+  } else if (view.element.parentElement !== byId("ended")) {
+    byId("ended").prepend(view.element);
+    forgetOld();
+  }
+  if (!silently) announce(entry);
 }
 
-function put(element, place, { call, ended_ms }) {
-  if (ended_ms === null) return place.append(element);
-  byId("announcer").textContent = words("said_ended", { number: call.number_masked ?? "" });
-  decided.delete(call.id);
-  place.prepend(element);
+/** Cards of calls that the board keeps no longer. */
+function forgetOld() {
   const kept = new Set([...board.calls.values(), ...board.ended]);
-  return [...views].filter(([entry]) => !kept.has(entry)).forEach(([entry, view]) => {
+  views.forEach((view, entry) => {
+    if (kept.has(entry)) return;
     view.element.remove();
     views.delete(entry);
   });
 }
 
-function announce({ call, ended_ms }) {
-  if (!call.verdict || ended_ms !== null || decided.has(call.id)) return;
-  decided.add(call.id);
-  const values = { number: call.number_masked ?? "", verdict: verdictName(call.verdict), sure: sure(call.verdict) };
-  byId("announcer").textContent = words("said_verdict", values);
+function announce(entry) {
+  const { call, ended_ms } = entry;
+  const place = byId("announcer");
+  if (ended_ms !== null) place.textContent = words("said_ended", { number: callName(call) });
+  else if (call.verdict && !decided.has(entry)) {
+    decided.add(entry);
+    const values = { number: callName(call), verdict: verdictName(call.verdict), sure: sure(call.verdict) };
+    place.textContent = words("said_verdict", values);
+  }
 }
 
 function showCount() {
@@ -86,7 +92,7 @@ function showAll() {
 }
 
 document.querySelectorAll("a[data-page]").forEach((page) => (page.href = pageUrl(page.getAttribute("href"))));
-setInterval(() => board.calls.forEach((entry) => views.get(entry)?.tick(entry, performance.now())), 500);
+setInterval(() => board.calls.forEach((entry) => views.get(entry)?.tick(entry, performance.now())), TICK_MS);
 begin({ onswitch: showAll });
 showCount();
 link.connect();

@@ -36,6 +36,6 @@ function shown(name, engine) {
   const value = Number(engine[name]);
   if (!Number.isFinite(value)) return "–";
   if (name === "lag_ms") return words("ms", { value: number(value) });
-  if (name !== "streams" || !Number.isFinite(engine.capacity)) return number(value);
+  if (name !== "streams" || !Number.isFinite(engine.capacity)) return number(value, Number.isInteger(value) ? 0 : 1);
   return words("streams_of", { streams: number(value), capacity: number(engine.capacity) });
 }

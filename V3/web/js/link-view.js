@@ -3,7 +3,7 @@
 import { number, say } from "./i18n.js";
 
 const RESTING_WHYS = new Set(["token", "origin", "idle"]);
-const WAITING_WHYS = new Set(["restart", "full", "refused", "too_big"]);
+const WAITING_WHYS = new Set(["restart", "full", "refused", "too_big", "said"]);
 
 export class LinkView {
   #place;
@@ -25,10 +25,11 @@ export class LinkView {
     return name === "resting" && RESTING_WHYS.has(why) ? `why_${why}` : `link_${name}`;
   }
 
-  #countDown({ why, retry_ms }) {
+  #countDown({ why, reason, retry_ms }) {
     const at_ms = performance.now() + retry_ms;
     const key = WAITING_WHYS.has(why) ? `why_${why}` : "link_waiting";
-    const tell = () => say(this.#place, key, { seconds: number(Math.max(0, Math.ceil((at_ms - performance.now()) / 1000))) });
+    const left_s = () => Math.max(0, Math.ceil((at_ms - performance.now()) / 1000));
+    const tell = () => say(this.#place, key, { reason, seconds: number(left_s()) });
     tell();
     this.#timer = setInterval(tell, 1000);
   }

@@ -1,6 +1,6 @@
 /* A WebSocket that comes back by itself.
  *
- * `on.open(link)`, `on.message(object, text)` and `on.state({name, why, retry_ms})` are called; `name` is "resting",
+ * `on.open(link)`, `on.message(object, text)` and `on.state({name, why, reason, retry_ms})` are called; `name` is "resting",
  * "connecting", "open" or "waiting" (for the next attempt), `why` as in backoff.js. Nothing is queued here: what is
  * sent while the connection is not open is refused, and `send` says so.
  */
@@ -97,14 +97,14 @@ export class Link {
     this.#socket = null;
     const why = meaning({ code: event.code, reason: event.reason, opened, server_answers });
     if (FINAL_WHYS.has(why) || (why === "idle" && this.#options.rest_when_idle)) this.#turn("resting", { why });
-    else this.#retry(why);
+    else this.#retry(why, event.reason);
   }
 
-  #retry(why) {
+  #retry(why, reason = "") {
     const retry_ms = delay_ms(this.#attempt, Math.random());
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.connect(), retry_ms);
-    this.#turn("waiting", { why, retry_ms });
+    this.#turn("waiting", { why, reason, retry_ms });
   }
 
   async #answers() {
@@ -122,8 +122,8 @@ export class Link {
     if (quiet_ms) this.#watchdog = setTimeout(() => this.abandon(), quiet_ms);
   }
 
-  #turn(name, { why = "", retry_ms = 0 } = {}) {
-    this.state = { name, why, retry_ms };
+  #turn(name, { why = "", reason = "", retry_ms = 0 } = {}) {
+    this.state = { name, why, reason, retry_ms };
     this.#on.state(this.state);
   }
 }

@@ -243,7 +243,8 @@ export class Session {
 
   #sendConfig() {
     const { language, mode } = this.#settings;
-    this.#link.send({ type: "config", language, task: "transcribe", mode, format: "int16", sample_rate: RATE_HZ });
+    this.#link.send({ type: "config", mode, format: "int16" });
+    this.#link.send({ type: "config", language, task: "transcribe" }); // apart: a model may not know the language
   }
 
   #ping(done) {
