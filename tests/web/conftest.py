@@ -40,13 +40,19 @@ def tone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(tone_wav: Path) -> Iterator[Browser]:
+def microphone_wav(tone_wav: Path) -> Path:
+    """What the browser's microphone hears, over and over; a module of tests may have its own."""
+    return tone_wav
+
+
+@pytest.fixture(scope="module")
+def browser(microphone_wav: Path) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("the pages are tested where chromium is installed: apt-get install chromium")
     expect.set_options(timeout=PATIENCE_MS)
     arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
-        args = [*arguments, f"--use-file-for-fake-audio-capture={tone_wav}"]
+        args = [*arguments, f"--use-file-for-fake-audio-capture={microphone_wav}"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         yield browser
         browser.close()
