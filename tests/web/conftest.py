@@ -5,31 +5,25 @@ Only while these tests run: Playwright's loop runs in the main thread, where oth
 
 from __future__ import annotations
 
-import shutil
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from browser_rig import CHROMIUM, NO_PLAYWRIGHT, PATIENCE_MS, SAYS, TONE_HZ, Complaints
 from scripted_server import ScriptedServer
 
-pytest.importorskip("playwright", reason="the pages are tested where Playwright is installed: pip install playwright")
-
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-TONE_HZ = 440
-PATIENCE_MS = 15_000
-SAYS = ("bonjour je vous appelle", "pour le rendez-vous de mardi", "merci et au revoir")
-SCRIPT_IN_TEXT = "<img src=x onerror=\"document.title='owned'\"> & <b>gras</b> --> fin"
+if TYPE_CHECKING:  # Playwright may be missing: then the tests say so and are skipped
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
 def tone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds of a tone, at a rate that is not the server's."""
+    """A tone of 3.5 s, at a rate that is not the server's."""
     path = tmp_path_factory.mktemp("audio") / "tone.wav"
-    seconds = np.arange(6 * 44100) / 44100
+    seconds = np.arange(int(3.5 * 44100)) / 44100
     samples = (0.4 * 32767 * np.sin(2 * np.pi * TONE_HZ * seconds)).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -49,9 +43,10 @@ def microphone_wav(tone_wav: Path) -> Path:
 def browser(microphone_wav: Path) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("the pages are tested where chromium is installed: apt-get install chromium")
-    expect.set_options(timeout=PATIENCE_MS)
+    api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
+    api.expect.set_options(timeout=PATIENCE_MS)
     arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as playwright:
+    with api.sync_playwright() as playwright:
         args = [*arguments, f"--use-file-for-fake-audio-capture={microphone_wav}"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         yield browser
@@ -64,29 +59,6 @@ def server() -> Iterator[ScriptedServer]:
     server.start()
     yield server
     server.close()
-
-
-class Complaints:
-    """What the browser complained of. A test that causes some on purpose says so by ``expect``."""
-
-    def __init__(self) -> None:
-        self._said: list[str] = []
-        self._expected: tuple[str, ...] = ()
-
-    def listen(self, page: Page) -> None:
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self._said.append(f"uncaught: {error}"))
-
-    def expect(self, *parts: str) -> None:
-        self._expected = parts
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self._said.append(message.text)
-
-    @property
-    def unexpected(self) -> list[str]:
-        return [said for said in self._said if not any(part in said for part in self._expected)]
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A server for the browser tests: the pages with their security headers, and both protocols spoken from a script.
 
-What is "heard" depends only on how much audio came: utterance ``n`` begins at ``n * 1500`` ms and lasts 1000 ms, or
-until a second of silence comes in one message. It keeps what clients sent, so that tests can look at it. Its own thread, its own event loop, loopback only.
+What is "heard" depends only on how much audio came: utterance ``n`` begins at ``n * 900`` ms and lasts 600 ms, or
+until a second of silence comes in one message. What clients sent is kept, so that tests can look at it. The server has
+its own thread and event loop, and listens on loopback only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-__all__ = ["CSP", "Client", "ScriptedServer"]
+__all__ = ["CSP", "SPOKEN_MS", "Client", "ScriptedServer"]
 
 WEB = Path(__file__).resolve().parents[2] / "V3" / "web"
 CSP = (
@@ -32,7 +33,7 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 PAGES = {"/": "index.html", "/calls": "calls.html"}
 BYTES_PER_MS = 32
 WINDOW_MS = 2000
-PERIOD_MS, SPOKEN_MS, ENDPOINT_MS, HOP_MS = 1500, 1000, 400, 200
+PERIOD_MS, SPOKEN_MS, ENDPOINT_MS, HOP_MS = 900, 600, 200, 100
 WAIT_S = 10.0
 
 
@@ -200,7 +201,9 @@ class ScriptedServer:
         self.clients.append(client)
         await connection.send(json.dumps({"type": "connected", "message": "hello", "model": "scripted"}))
         async for message in connection:
-            known = isinstance(message, bytes)
-            answers = client.binary(message, self.says) if known else client.text(json.loads(message))  # type: ignore[arg-type]
+            if isinstance(message, bytes):
+                answers = client.binary(message, self.says)
+            else:
+                answers = client.text(json.loads(message))
             for answer in answers:
                 await connection.send(json.dumps(answer))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from browser_rig import NO_PLAYWRIGHT
 from scripted_server import ScriptedServer
+
+pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
+
+from playwright.sync_api import Browser
 
 HOUR_MS = 3_600_000
 
@@ -62,7 +67,7 @@ def test_long_lines_become_cues_of_two_rows_that_never_overlap(computed: Any) ->
     assert all(len(cue["rows"]) <= 2 and max(map(len, cue["rows"])) <= 48 for cue in cues)
     assert " ".join(row for cue in cues[:-1] for row in cue["rows"]) == lines[0]["text"].strip()
     assert all(cue["start_ms"] < cue["end_ms"] for cue in cues)
-    assert all(before["end_ms"] <= after["start_ms"] for before, after in zip(cues, cues[1:], strict=False))
+    assert all(before["end_ms"] <= after["start_ms"] for before, after in itertools.pairwise(cues))
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 22050, 44100, 48000, 96000])
@@ -100,7 +105,8 @@ def test_chunks_and_samples(computed: Any) -> None:
 def test_words_settle_when_two_partials_agree(computed: Any) -> None:
     script = """(() => {
       const state = new m.CaptionState(2);
-      const seen = a.map((text) => { state.partial(text, 100); return state.tentative && [state.tentative.settled, state.tentative.open]; });
+      const shown = ({tentative}) => tentative && [tentative.settled, tentative.open];
+      const seen = a.map((text) => { state.partial(text, 100); return shown(state); });
       state.final(" un  deux ", 100, 900);
       const kept = state.tentative;
       state.final("", 900, 950);
@@ -176,8 +182,9 @@ def test_series_and_plots(computed: Any) -> None:
     script = """(() => {
       const series = new m.Series(3);
       [9, 1, NaN, 4, 2].forEach((value) => series.add(value));
+      const box = {size: 3, width: 20, height: 10, top: 2};
       return [series.values, series.last, series.worst, series.median, m.roundedUp(3.1, 1), m.roundedUp(0, 500),
-        m.polyline([1, 2], {size: 3, width: 20, height: 10, top: 2}), m.polyline([], {size: 3, width: 20, height: 10, top: 2})];
+        m.polyline([1, 2], box), m.polyline([], box)];
     })()"""
     assert computed("series", script) == [[1, 4, 2], 2, 4, 2, 5, 500, "10.0,5.0 20.0,0.0", ""]
 
@@ -195,7 +202,8 @@ def test_course_of_a_call(computed: Any) -> None:
       board.apply({type: "ended", id: "a"}, 12000); // forgotten by the server: nothing new
       const [entry] = board.ended;
       const course = m.course(entry, 99000);
-      return [m.age_ms(entry, 99000), course.map((p) => p.duration_ms), m.totals(course), board.calls.size, entry.call.state];
+      const durations_ms = course.map((piece) => piece.duration_ms);
+      return [m.age_ms(entry, 99000), durations_ms, m.totals(course), board.calls.size, entry.call.state];
     })()"""
     totals = [("ringing", 3000), ("listening", 4000), ("speaking", 1000)]
     assert computed("call-board", script) == [
@@ -210,10 +218,11 @@ def test_course_of_a_call(computed: Any) -> None:
 def test_both_languages_have_every_sentence(computed: Any) -> None:
     script = """(() => {
       const names = (text) => [...text.matchAll(/\\{(\\w+)\\}/g)].map((match) => match[1]).sort().join();
-      const keys = Object.keys(m.TEXTS.en);
-      return [keys.length, Object.keys(m.TEXTS.fr).length, keys.filter((key) => !(key in m.TEXTS.fr)
-        || names(m.TEXTS.fr[key]) !== names(m.TEXTS.en[key])), m.preferred(["de-DE", "fr-CA", "en"]), m.preferred(["de"]),
-        m.sentence("fr", "seconds", {value: 3})];
+      const {en, fr} = m.TEXTS;
+      const keys = Object.keys(en);
+      const different = keys.filter((key) => !(key in fr) || names(fr[key]) !== names(en[key]));
+      return [keys.length, Object.keys(fr).length, different, m.preferred(["de-DE", "fr-CA", "en"]),
+        m.preferred(["de"]), m.sentence("fr", "seconds", {value: 3})];
     })()"""
     english, french, different, *rest = computed("texts", script)
     assert english == french > 100

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAYS, SCRIPT_IN_TEXT, TONE_HZ, Complaints
-from playwright.sync_api import Browser, Page, expect
-from scripted_server import CSP, Client, ScriptedServer
+from browser_rig import AWAY, NO_PLAYWRIGHT, SAYS, SCRIPT_IN_TEXT, TONE_HZ, Complaints
+from scripted_server import CSP, SPOKEN_MS, Client, ScriptedServer
 
-AWAY = ("ERR_CONNECTION_REFUSED", "WebSocket connection to")  # a browser says so itself when a server is away
+pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
+
+from playwright.sync_api import Browser, Page, expect
+
 ENGINE = {"queue": 2, "batch": 4, "lag_ms": 120, "streams": 7, "capacity": 60, "refused": 0}
 
 
@@ -61,7 +62,9 @@ class TestRecording:
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("#phase")).to_have_text("Ready")
         client = server.client
-        spoken = client.audio[: client.sizes.index(max(client.sizes)) * 3200]  # the longest message is silence at the end
+        spoken = client.audio[
+            : client.sizes.index(max(client.sizes)) * 3200
+        ]  # the longest message is silence at the end
         assert client.sizes[:20] == [3200] * 20
         assert abs(pitch_hz(bytes(spoken)) - TONE_HZ) < 4
         assert client.configs[:2] == [
@@ -84,18 +87,14 @@ class TestRecording:
         stages = seen.json_value()
         assert ["", "bonjour"] in stages
         assert ["bonjour ", "je"] in stages
-        page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#phase")).to_have_text("Ready")
 
     def test_classic_mode_shows_a_text_for_each_window(self, page: Page, server: ScriptedServer) -> None:
         opened(page, server)
         page.get_by_role("radio", name="Classic").check()
         page.get_by_role("button", name="Start").click()
         expect(page.locator("#phase")).to_contain_text("of 2.0 s gathered")
-        expect(lines(page).first).to_have_text(f"{SAYS[0]}")
+        expect(lines(page).first).to_have_text(f"{SAYS[0]} {SAYS[1]}")
         expect(page.locator("#lines time").nth(1)).to_have_text("0:02.0")
-        page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#phase")).to_have_text("Ready")
 
     def test_changing_the_mode_while_listening_loses_no_words(self, page: Page, server: ScriptedServer) -> None:
         opened(page, server)
@@ -104,8 +103,6 @@ class TestRecording:
         page.get_by_role("radio", name="Classic").check()
         expect(lines(page).nth(1)).to_be_visible()
         assert [config["mode"] for config in server.client.configs if "mode" in config] == ["live", "classic"]
-        page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#phase")).to_have_text("Ready")
 
     def test_clear_empties_the_page_and_the_server(self, page: Page, server: ScriptedServer) -> None:
         opened(page, server)
@@ -114,8 +111,6 @@ class TestRecording:
         page.get_by_role("button", name="Clear").click()
         expect(lines(page)).to_have_text([SAYS[0]])  # the script begins anew: its clock was set back
         expect(page.locator("#lines time").first).to_have_text("0:00.0")
-        page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#phase")).to_have_text("Ready")
 
     def test_speed_is_shown_as_a_plot_and_in_words(self, page: Page, server: ScriptedServer, tone_wav: Path) -> None:
         transcribed(page, server, tone_wav)
@@ -126,17 +121,24 @@ class TestRecording:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("pace", ["fast", "real"])
-    def test_file_is_transcribed_with_progress(
-        self, page: Page, server: ScriptedServer, tone_wav: Path, pace: str
-    ) -> None:
+    def test_file_is_transcribed_with_progress(self, page: Page, server: ScriptedServer, tone_wav: Path) -> None:
         opened(page, server)
-        choose_file(page, tone_wav, pace=pace)
+        choose_file(page, tone_wav)
         page.get_by_role("button", name="Start").click()
         expect(page.locator("#progress-text")).to_have_text("100 %")
         expect(lines(page)).to_have_text(list(SAYS))
-        assert abs(pitch_hz(bytes(server.client.audio[: 6 * 32000])) - TONE_HZ) < 4
+        assert abs(pitch_hz(bytes(server.client.audio[: 3 * 32000])) - TONE_HZ) < 4
         expect(page.locator("#phase")).to_have_text("Ready")
+
+    def test_file_may_go_out_as_it_sounds(self, page: Page, server: ScriptedServer, tone_wav: Path) -> None:
+        opened(page, server)
+        choose_file(page, tone_wav, pace="real")
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#tentative .open")).to_be_visible()
+        assert 0 < float(page.locator("#progress").evaluate("(bar) => bar.value")) < 0.9
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#phase")).to_have_text("Ready")
+        assert server.client.heard_ms < 4000
 
     def test_text_srt_and_webvtt_have_the_words_at_their_times(
         self, page: Page, server: ScriptedServer, tone_wav: Path
@@ -144,11 +146,11 @@ class TestFiles:
         transcribed(page, server, tone_wav)
         assert downloaded(page, "Text") == "".join(f"{text}\n" for text in SAYS)
         assert downloaded(page, "SRT") == (
-            f"1\n00:00:00,000 --> 00:00:01,000\n{SAYS[0]}\n\n"
-            f"2\n00:00:01,500 --> 00:00:02,500\n{SAYS[1]}\n\n"
-            f"3\n00:00:03,000 --> 00:00:04,000\n{SAYS[2]}\n"
+            f"1\n00:00:00,000 --> 00:00:00,600\n{SAYS[0]}\n\n"
+            f"2\n00:00:00,900 --> 00:00:01,500\n{SAYS[1]}\n\n"
+            f"3\n00:00:01,800 --> 00:00:02,400\n{SAYS[2]}\n"
         )
-        assert downloaded(page, "WebVTT").startswith(f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{SAYS[0]}\n\n")
+        assert downloaded(page, "WebVTT").startswith(f"WEBVTT\n\n00:00:00.000 --> 00:00:00.600\n{SAYS[0]}\n\n")
 
     def test_copy_puts_the_text_on_the_clipboard(self, page: Page, server: ScriptedServer, tone_wav: Path) -> None:
         transcribed(page, server, tone_wav)
@@ -194,12 +196,10 @@ class TestConnection:
         expect(page.locator("#link")).to_have_text("Connected")
         expect(lines(page).nth(1)).to_be_visible()
         assert len(server.clients) == 2
-        first_ms, second_ms = page.evaluate(
+        first_s, second_s = page.evaluate(
             "[...document.querySelectorAll('#lines time')].slice(0, 2).map((t) => parseFloat(t.dateTime.slice(2)))"
         )
-        assert second_ms >= first_ms + 1.0  # the new connection hears from where the first line ended
-        page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#phase")).to_have_text("Ready")
+        assert second_s >= first_s + SPOKEN_MS / 1000  # the new connection hears from where the first line ended
 
     def test_token_of_the_page_is_passed_on(self, page: Page, server: ScriptedServer) -> None:
         server.token = "geheim"
@@ -224,9 +224,7 @@ class TestConnection:
             (1011, "a fault", "The server closed the connection: a fault."),
         ],
     )
-    def test_a_named_close_is_said(
-        self, page: Page, server: ScriptedServer, code: int, reason: str, said: str
-    ) -> None:
+    def test_a_named_close_is_said(self, page: Page, server: ScriptedServer, code: int, reason: str, said: str) -> None:
         opened(page, server)
         server.drop(code, reason)
         expect(page.locator("#link")).to_contain_text(said)
@@ -237,8 +235,15 @@ class TestConnection:
         expect(page.locator("#link")).to_contain_text("Start connects again")
         page.get_by_role("button", name="Start").click()
         expect(lines(page).first).to_have_text(SAYS[0])
-        page.get_by_role("button", name="Stop").click()
-        expect(page.locator("#phase")).to_have_text("Ready")
+
+    def test_disconnect_hears_the_last_words_first(self, page: Page, server: ScriptedServer) -> None:
+        opened(page, server)
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#tentative .settled")).not_to_be_empty()
+        page.get_by_role("button", name="Disconnect").click()
+        expect(page.locator("#link")).to_have_text("Not connected")
+        expect(lines(page).first).to_contain_text("bonjour")
+        expect(page.locator("#tentative")).to_be_hidden()
 
     def test_error_of_the_server_is_shown(self, page: Page, server: ScriptedServer) -> None:
         opened(page, server)
@@ -275,8 +280,15 @@ class TestSafety:
         assert downloaded(page, "SRT").count("-->") == 1
 
     def test_markup_in_a_call_stays_text(self, page: Page, server: ScriptedServer) -> None:
-        verdict = {"label": SCRIPT_IN_TEXT, "kind": SCRIPT_IN_TEXT, "reason": SCRIPT_IN_TEXT, "evidence": [SCRIPT_IN_TEXT]}
-        server.snapshot["calls"] = [call(final=SCRIPT_IN_TEXT, partial=SCRIPT_IN_TEXT, state=SCRIPT_IN_TEXT, verdict=verdict)]
+        verdict = {
+            "label": SCRIPT_IN_TEXT,
+            "kind": SCRIPT_IN_TEXT,
+            "reason": SCRIPT_IN_TEXT,
+            "evidence": [SCRIPT_IN_TEXT],
+        }
+        server.snapshot["calls"] = [
+            call(final=SCRIPT_IN_TEXT, partial=SCRIPT_IN_TEXT, state=SCRIPT_IN_TEXT, verdict=verdict)
+        ]
         opened(page, server, "calls")
         expect(page.locator(".heard")).to_contain_text("<img src=x")
         assert page.locator("main img, main b").count() == 0
@@ -328,12 +340,15 @@ class TestEverybody:
     def test_every_control_has_a_name(self, page: Page, server: ScriptedServer, path: str) -> None:
         server.snapshot["calls"] = [call()]
         opened(page, server, path)
-        controls = page.locator("button:visible, select:visible, input:visible, [role=meter]:visible, a:visible, summary:visible")
+        controls = page.locator(
+            "button:visible, select:visible, input:visible, [role=meter]:visible, a:visible, summary:visible"
+        )
         names = controls.evaluate_all(
-            "(all) => all.map((c) => (c.getAttribute('aria-label') ?? c.labels?.[0]?.textContent ?? c.textContent).trim())"
+            """(all) => all.map((one) =>
+              one.getAttribute('aria-label') ?? one.labels?.[0]?.textContent ?? one.textContent)"""
         )
         assert len(names) > 4
-        assert all(names)
+        assert all(name.strip() for name in names)
 
     def test_language_can_be_switched_and_is_kept(self, page: Page, server: ScriptedServer) -> None:
         opened(page, server)
@@ -354,26 +369,30 @@ class TestEverybody:
         context.close()
 
     @pytest.mark.parametrize("path", ["", "calls"])
-    @pytest.mark.parametrize("width", [320, 360, 390, 768])
-    def test_nothing_scrolls_sideways(self, page: Page, server: ScriptedServer, path: str, width: int) -> None:
+    def test_nothing_scrolls_sideways_on_a_phone(self, page: Page, server: ScriptedServer, path: str) -> None:
         long = "rendezvous" * 20
-        server.says = (long,)
         server.snapshot |= {"calls": [call(final=long)], "engine": ENGINE}
-        page.set_viewport_size({"width": width, "height": 844})
         opened(page, server, path)
-        for language in ("FR", "EN"):
-            page.get_by_role("button", name=language).click()
-            assert page.evaluate("document.documentElement.scrollWidth") == width
+        for width in (320, 360, 390, 768):
+            page.set_viewport_size({"width": width, "height": 844})
+            for language in ("FR", "EN"):
+                page.get_by_role("button", name=language).click()
+                assert page.evaluate("document.documentElement.scrollWidth") == width
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_a_long_word_breaks_on_a_phone(self, page: Page, server: ScriptedServer, tone_wav: Path) -> None:
+        server.says = ("rendezvous" * 20,)
+        page.set_viewport_size({"width": 360, "height": 740})
+        transcribed(page, server, tone_wav)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert page.locator("#transcript").evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
+
     @pytest.mark.parametrize("path", ["", "calls"])
-    def test_text_stands_out_in_light_and_dark(
-        self, page: Page, server: ScriptedServer, path: str, scheme: Any
-    ) -> None:
+    def test_text_stands_out_in_light_and_dark(self, page: Page, server: ScriptedServer, path: str) -> None:
         server.snapshot |= {"calls": [call(partial="oui")], "engine": ENGINE}
-        page.emulate_media(color_scheme=scheme)
-        opened(page, server, path)
-        assert page.evaluate(FAINT_TEXT) == []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # its Literal
+            opened(page, server, path)
+            assert page.evaluate(FAINT_TEXT) == []
 
 
 class TestCalls:
@@ -398,7 +417,9 @@ class TestCalls:
         }
         interrupted = [{"reason": "stop word: attendez", "ms": 7300}]
         latency = {"verdict": 2410, "partial": 310}
-        now = call(state="playing", since_ms=0, final="allô oui", verdict=verdict, barge_ins=interrupted, latency_ms=latency)
+        now = call(
+            state="playing", since_ms=0, final="allô oui", verdict=verdict, barge_ins=interrupted, latency_ms=latency
+        )
         server.tell({"type": "call", "call": now})
         expect(card.locator(".facts")).to_contain_text("Person")
         expect(card.locator(".facts")).to_contain_text("Person, 93\u00a0% sure")
@@ -447,13 +468,13 @@ class TestServer:
     def test_live_partials_then_a_final(self) -> None:
         client = Client({})
         client.text({"type": "config", "mode": "live"})
-        answers = [answer for _ in range(14) for answer in client.binary(bytes(3200), ("un deux trois",))]
+        answers = [answer for _ in range(9) for answer in client.binary(bytes(3200), ("un deux trois",))]
         assert [answer.get("partial", False) for answer in answers] == [True] * (len(answers) - 1) + [False]
-        assert (answers[-1]["start"], answers[-1]["end"]) == (0.0, 1.0)
+        assert (answers[-1]["start"], answers[-1]["end"]) == (0.0, 0.6)
 
     def test_classic_answers_every_message(self) -> None:
         client = Client({})
-        answers: list[Callable[[], Any]] | list[Any] = [client.binary(bytes(32000), ("un",)) for _ in range(2)]
+        answers = [client.binary(bytes(32000), ("un",)) for _ in range(2)]
         assert [answer[0]["type"] for answer in answers] == ["buffering", "transcription"]
 
 

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from audio_samples import DATA, TEXTS, silence, speech
-from conftest import Complaints
-from playwright.sync_api import Page, expect
+from browser_rig import AWAY, NO_PLAYWRIGHT, Complaints
 
 from V3.audio.pcm import to_l16
 from V3.calls.words import fold
 from V3.events import AnswerClassified, Final, Partial, StreamClosed, StreamOpened
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
+pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
 pytest.importorskip("V3.system.services.client_server", reason="the client server is not part of this version")
 
+from playwright.sync_api import Page, expect
 from real_server import RealServer
 
 SAID = ("allo_qui", "pas_la", "au_travail")
@@ -80,7 +81,8 @@ def test_file_is_written_down(page: Page, server: RealServer, mode: str, microph
     if mode == "Live":
         assert heard == fold(" ".join(TEXTS[name] for name in SAID))
     else:  # cut every two seconds, in the middle of words
-        assert "travail" in heard
+        assert heard.startswith("allo c est qui")
+        assert heard.endswith("parler")
     with page.expect_download() as download:
         page.get_by_role("button", name="SRT").click()
     srt = Path(download.value.path()).read_text(encoding="utf-8")
@@ -91,7 +93,7 @@ def test_file_is_written_down(page: Page, server: RealServer, mode: str, microph
 
 
 def test_restart_of_the_server_costs_no_words(page: Page, server: RealServer, complaints: Complaints) -> None:
-    complaints.expect("ERR_CONNECTION_REFUSED", "WebSocket connection to")
+    complaints.expect(*AWAY)
     opened(page, server)
     page.get_by_role("radio", name="File").check()
     page.get_by_role("radio", name="As it sounds").check()
@@ -120,9 +122,7 @@ class TestToken:
         server.close()
 
     @pytest.mark.parametrize("path", ["", "calls"])
-    def test_missing_token_is_said_and_the_right_one_is_taken(
-        self, page: Page, server: RealServer, path: str
-    ) -> None:
+    def test_missing_token_is_said_and_the_right_one_is_taken(self, page: Page, server: RealServer, path: str) -> None:
         page.goto(server.url + path)
         expect(page.locator("#link")).to_contain_text("its token is missing or wrong")
         opened(page, server, f"{path}?token=geheim")

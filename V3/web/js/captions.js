@@ -9,6 +9,7 @@ import { Notices } from "./notices.js";
 import { Session } from "./session.js";
 import { SpeedView } from "./speed-view.js";
 import { TranscriptView } from "./transcript-view.js";
+import { keepAwake } from "./wake-lock.js";
 
 const SILENT_LEVEL = 0.0001; // a muted microphone gives zeros, a quiet room does not
 const SILENT_CHUNKS = 50; // 5 s
@@ -53,6 +54,7 @@ function showPhase(phase) {
   say(toggle, STATES[phase]);
   byId("phase").dataset.phase = phase;
   tellPhase(phase);
+  keepAwake(phase === "recording");
   if (phase !== "recording") drawLevel(0);
   if (phase === "idle") byId("progress-row").hidden = true;
 }
@@ -142,6 +144,8 @@ async function copyAll() {
   notices.show(copied ? "copied" : "copy_failed", {}, { good: copied });
 }
 
+window.addEventListener("beforeunload", (event) => session.phase === "recording" && event.preventDefault());
+document.addEventListener("visibilitychange", () => keepAwake(!document.hidden && session.phase === "recording"));
 toggle.addEventListener("click", () => (session.phase === "recording" ? session.stop() : start()));
 form.addEventListener("change", applySetup);
 form.addEventListener("submit", (event) => event.preventDefault());

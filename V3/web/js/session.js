@@ -34,6 +34,7 @@ export class Session {
   #backlog = new Backlog();
   #source = null;
   #stopping = false;
+  #resting = false; // once the last words are there
   #taken_ms = 0;
   #sent_ms = 0; // of the page's clock, the furthest that went out over any connection
   #clearing = 0; // answers to what was sent before a clear are still on their way
@@ -57,8 +58,11 @@ export class Session {
     this.#link.connect();
   }
 
-  disconnect() {
-    this.#link.rest();
+  /** What is being said is heard to its end first. */
+  async disconnect() {
+    await this.stop();
+    if (this.phase === "finishing") this.#resting = true;
+    else this.#link.rest();
   }
 
   get link_state() {
@@ -219,6 +223,8 @@ export class Session {
     }
     this.#on.words();
     this.#turn("idle");
+    if (this.#resting) this.#link.rest();
+    this.#resting = false;
   }
 
   #turn(phase) {

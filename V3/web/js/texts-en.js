@@ -1,4 +1,6 @@
 export const EN = {
+  title_captions: "Voicebot: live captions",
+  title_calls: "Voicebot: calls in progress",
   captions: "Captions",
   calls: "Calls",
   pages: "Pages",

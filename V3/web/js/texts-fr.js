@@ -1,4 +1,6 @@
 export const FR = {
+  title_captions: "Voicebot : sous-titres en direct",
+  title_calls: "Voicebot : appels en cours",
   captions: "Sous-titres",
   calls: "Appels",
   pages: "Pages",
