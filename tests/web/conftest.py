@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from browser_rig import CHROMIUM, NO_PLAYWRIGHT, PATIENCE_MS, SAYS, TONE_HZ, Complaints
-from scripted_server import ScriptedServer
+from web.browser_rig import CHROMIUM, NO_PLAYWRIGHT, PATIENCE_MS, SAYS, TONE_HZ, Complaints
+from web.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:  # Playwright may be missing: then the tests say so and are skipped
     from playwright.sync_api import Browser, Page

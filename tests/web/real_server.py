@@ -8,9 +8,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from V3.calls.board import CallBoard
+from V3.system.services.client_server import ClientServer
+
 from V3.config import ClientSettings
 from V3.events import Event
-from V3.system.services.client_server import ClientServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["RealServer"]
@@ -19,7 +20,7 @@ WAIT_S = 20.0
 
 
 class RealServer:
-    """Started, stopped and started again on the same port, as :class:`scripted_server.ScriptedServer` is."""
+    """Started, stopped and started again on the same port, as :class:`web.scripted_server.ScriptedServer` is."""
 
     def __init__(self, stt: WhisperStreamingSTT, **settings: Any) -> None:
         self._stt = stt

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser_rig import NO_PLAYWRIGHT
-from scripted_server import ScriptedServer
+from web.browser_rig import NO_PLAYWRIGHT
+from web.scripted_server import ScriptedServer
 
 pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_rig import AWAY, NO_PLAYWRIGHT, SAYS, SCRIPT_IN_TEXT, TONE_HZ, Complaints
-from scripted_server import CSP, SPOKEN_MS, Client, ScriptedServer
+from web.browser_rig import AWAY, NO_PLAYWRIGHT, SAYS, SCRIPT_IN_TEXT, TONE_HZ, Complaints
+from web.scripted_server import CSP, SPOKEN_MS, Client, ScriptedServer
 
 pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from audio_samples import DATA, TEXTS, silence, speech
-from browser_rig import AWAY, NO_PLAYWRIGHT, Complaints
+from web.browser_rig import AWAY, NO_PLAYWRIGHT, Complaints
 
 from V3.audio.pcm import to_l16
 from V3.calls.words import fold
@@ -22,7 +22,7 @@ pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
 pytest.importorskip("V3.system.services.client_server", reason="the client server is not part of this version")
 
 from playwright.sync_api import Page, expect
-from real_server import RealServer
+from web.real_server import RealServer
 
 SAID = ("allo_qui", "pas_la", "au_travail")
 
