@@ -390,7 +390,7 @@ class TestEverybody:
     def test_text_stands_out_in_light_and_dark(self, page: Page, server: ScriptedServer, path: str) -> None:
         server.snapshot |= {"calls": [call(partial="oui")], "engine": ENGINE}
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # its Literal
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             opened(page, server, path)
             assert page.evaluate(FAINT_TEXT) == []
 
