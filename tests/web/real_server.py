@@ -8,9 +8,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from V3.calls.board import CallBoard
+from V3.system.services.client_server import ClientServer
+
 from V3.config import ClientSettings
 from V3.events import Event
-from V3.system.services.client_server import ClientServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["RealServer"]

@@ -22,6 +22,7 @@ pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
 pytest.importorskip("V3.system.services.client_server", reason="the client server is not part of this version")
 
 from playwright.sync_api import Page, expect
+from web.page_steps import downloaded, lines, opened
 from web.real_server import RealServer
 
 SAID = ("allo_qui", "pas_la", "au_travail")
@@ -46,15 +47,6 @@ def server(stt: WhisperStreamingSTT) -> Iterator[RealServer]:
     server.start()
     yield server
     server.close()
-
-
-def opened(page: Page, server: RealServer, path: str = "") -> None:
-    page.goto(server.url + path)
-    expect(page.locator("#link")).to_have_attribute("data-state", "open")
-
-
-def lines(page: Page) -> Any:
-    return page.locator("#lines .line p")
 
 
 def test_words_spoken_into_the_microphone_are_read(page: Page, server: RealServer) -> None:
@@ -83,9 +75,7 @@ def test_file_is_written_down(page: Page, server: RealServer, mode: str, microph
     else:  # cut every two seconds, in the middle of words
         assert heard.startswith("allo c est qui")
         assert heard.endswith("parler")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="SRT").click()
-    srt = Path(download.value.path()).read_text(encoding="utf-8")
+    srt = downloaded(page, "SRT")
     starts = [60 * int(m) + int(s) + int(ms) / 1000 for m, s, ms in re.findall(r"00:(\d+):(\d+),(\d+) -->", srt)]
     assert starts == sorted(starts)
     assert starts[0] == pytest.approx(1.0 if mode == "Live" else 0.0, abs=0.4)

@@ -81,7 +81,7 @@ export const EN = {
   latency: "Latency",
   rtf: "Real-time factor",
   rtf_help: "Time to recognise a second of audio. Under 1, the server keeps up.",
-  latency_help: "From the moment the audio left this page until its words came.",
+  latency_help: "From the moment the audio left this page until its words came. A finished sentence also waits for the pause that ends it.",
   latency_summary: "Latency: last {last}, median {median}, worst {worst} of the last {count} answers.",
   rtf_summary: "Real-time factor: last {last}, median {median}, worst {worst} of the last {count} answers.",
   no_measure: "No answer yet.",

@@ -81,7 +81,7 @@ export const FR = {
   latency: "Latence",
   rtf: "Facteur temps réel",
   rtf_help: "Temps pour reconnaître une seconde de son. Sous 1, le serveur suit.",
-  latency_help: "Du départ du son de cette page à l’arrivée de ses mots.",
+  latency_help: "Du départ du son de cette page à l’arrivée de ses mots. Une phrase finie attend aussi la pause qui la termine.",
   latency_summary: "Latence : dernière {last}, médiane {median}, pire {worst} sur les {count} dernières réponses.",
   rtf_summary: "Facteur temps réel : dernier {last}, médiane {median}, pire {worst} sur les {count} dernières réponses.",
   no_measure: "Pas encore de réponse.",
