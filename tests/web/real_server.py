@@ -8,10 +8,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from V3.calls.board import CallBoard
-from V3.system.services.client_server import ClientServer
-
 from V3.config import ClientSettings
 from V3.events import Event
+from V3.system.services.client_server import ClientServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["RealServer"]
@@ -67,4 +66,4 @@ class RealServer:
 
     async def _hear(self, event: Event) -> None:
         assert self._server is not None
-        self._server._monitor.take(event)
+        self._server.monitor.take(event)
