@@ -84,13 +84,15 @@ def test_language_is_the_browsers_at_first(browser: Browser, server: ScriptedSer
 @pytest.mark.parametrize("path", ["", "calls"])
 def test_nothing_scrolls_sideways_on_a_phone(page: Page, server: ScriptedServer, path: str) -> None:
     long = "rendezvous" * 20
-    server.snapshot |= {"calls": [call(final=long)], "engine": ENGINE}
+    wide = call(id="b2", state="what_no_page_knows_yet_but_shows", number_masked="+33 1 99 ** ** ** ** 02")
+    server.snapshot |= {"calls": [call(final=long), wide], "engine": ENGINE}
     opened(page, server, path)
-    for width in (320, 360, 390, 768):
+    for width in (320, 360, 390, 768, 1280):
         page.set_viewport_size({"width": width, "height": 844})
         for language in ("FR", "EN"):
             page.get_by_role("button", name=language).click()
             assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate(SPILLING) == []
 
 
 def test_a_long_word_breaks_on_a_phone(page: Page, server: ScriptedServer, tone_wav: Path) -> None:
@@ -122,6 +124,12 @@ def tab_until(page: Page, condition: str) -> None:
             return
     raise AssertionError(f"the Tab key does not reach {condition}")
 
+
+SPILLING = """() => [...document.querySelectorAll(".card")].flatMap((card) => {
+  const right = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight) + 1;
+  return [...card.querySelectorAll("*")].filter((e) => e.checkVisibility() && !e.closest(".unseen, .quiet, .segments")
+    && e.getBoundingClientRect().right > right).map((e) => e.textContent.slice(0, 40));
+})"""
 
 FAINT_TEXT = """() => {
   const rgb = (css) => css.match(/[\\d.]+/g).map(Number);

@@ -127,7 +127,7 @@ export const FR = {
   state_detecting: "Détection",
   state_playing: "Diffusion",
   state_listening: "Écoute",
-  state_speaking: "Prise de parole",
+  state_speaking: "Parole",
   state_ended: "Terminé",
   timeline: "Déroulement de l’appel",
   nothing_heard: "Rien d’entendu encore",
