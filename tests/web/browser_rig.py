@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # Playwright may be missing: then the tests say so and are skipped
     from playwright.sync_api import ConsoleMessage, Page
 
-__all__ = ["AWAY", "CHROMIUM", "NO_PLAYWRIGHT", "PATIENCE_MS", "SAYS", "SCRIPT_IN_TEXT", "TONE_HZ", "Complaints"]
+__all__ = [
+    "AWAY",
+    "CHROMIUM",
+    "NO_PLAYWRIGHT",
+    "PATIENCE_MS",
+    "SAYS",
+    "SCRIPT_IN_TEXT",
+    "TONE_HZ",
+    "TONE_MS",
+    "Complaints",
+]
 
 NO_PLAYWRIGHT = "pages are tested where Playwright is installed: pip install playwright"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TONE_HZ = 440
+TONE_MS = 3500
 PATIENCE_MS = 15_000
 SAYS = ("bonjour je vous appelle", "pour le rendez-vous de mardi", "merci et au revoir")
 SCRIPT_IN_TEXT = "<img src=x onerror=\"document.title='owned'\"> & <b>gras</b> --> fin"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from web.browser_rig import CHROMIUM, NO_PLAYWRIGHT, PATIENCE_MS, SAYS, TONE_HZ, Complaints
+from web.browser_rig import CHROMIUM, NO_PLAYWRIGHT, PATIENCE_MS, SAYS, TONE_HZ, TONE_MS, Complaints
 from web.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:  # Playwright may be missing: then the tests say so and are skipped
@@ -21,9 +21,9 @@ if TYPE_CHECKING:  # Playwright may be missing: then the tests say so and are sk
 
 @pytest.fixture(scope="session")
 def tone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tone of 3.5 s, at a rate that is not the server's."""
+    """A tone, at a rate that is not the server's."""
     path = tmp_path_factory.mktemp("audio") / "tone.wav"
-    seconds = np.arange(int(3.5 * 44100)) / 44100
+    seconds = np.arange(TONE_MS * 44100 // 1000) / 44100
     samples = (0.4 * 32767 * np.sin(2 * np.pi * TONE_HZ * seconds)).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -22,7 +22,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-__all__ = ["CSP", "SPOKEN_MS", "Client", "ScriptedServer"]
+__all__ = ["BYTES_PER_MS", "CSP", "SPOKEN_MS", "Client", "ScriptedServer"]
 
 WEB = Path(__file__).resolve().parents[2] / "V3" / "web"
 CSP = (

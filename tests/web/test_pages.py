@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from web.browser_rig import AWAY, NO_PLAYWRIGHT, SAYS, SCRIPT_IN_TEXT, TONE_HZ, Complaints
-from web.scripted_server import CSP, SPOKEN_MS, ScriptedServer
+from web.browser_rig import AWAY, NO_PLAYWRIGHT, SAYS, SCRIPT_IN_TEXT, TONE_HZ, TONE_MS, Complaints
+from web.scripted_server import BYTES_PER_MS, CSP, SPOKEN_MS, ScriptedServer
 
 pytest.importorskip("playwright", reason=NO_PLAYWRIGHT)
 
@@ -150,11 +150,13 @@ class TestFiles:
 
 
 class TestConnection:
-    def test_restart_of_the_server_costs_no_words(
-        self, page: Page, server: ScriptedServer, complaints: Complaints
+    def test_restart_of_the_server_costs_no_audio(
+        self, page: Page, server: ScriptedServer, complaints: Complaints, tone_wav: Path
     ) -> None:
         complaints.expect(*AWAY)
+        server.says = (SAYS[0],)
         opened(page, server)
+        choose_file(page, tone_wav, pace="real")
         page.get_by_role("button", name="Start").click()
         expect(lines(page)).to_have_text([SAYS[0]])
         server.stop()
@@ -163,12 +165,14 @@ class TestConnection:
         expect(page.locator("#notices")).to_contain_text("is kept for")
         server.start()
         expect(page.locator("#link")).to_have_text("Connected")
-        expect(lines(page).nth(1)).to_be_visible()
+        expect(page.locator("#phase")).to_have_text("Ready")
         assert len(server.clients) == 2
+        covered_ms, silence_ms = SPOKEN_MS, 1200  # what the first line had; what ends the last one
+        assert len(server.client.audio) == (TONE_MS - covered_ms + silence_ms) * BYTES_PER_MS
         first_s, second_s = page.evaluate(
             "[...document.querySelectorAll('#lines time')].slice(0, 2).map((t) => parseFloat(t.dateTime.slice(2)))"
         )
-        assert second_s >= first_s + SPOKEN_MS / 1000  # the new connection hears from where the first line ended
+        assert (first_s, second_s) == (0, covered_ms / 1000)
 
     def test_token_of_the_page_is_passed_on(self, page: Page, server: ScriptedServer) -> None:
         server.token = "geheim"
