@@ -67,7 +67,10 @@ def export(
     spec.config.lang_ids = language_ids(pieces)
     spec.validate()
     spec.optimize(quantization=quantization)
-    write_directory(spec, folder, tokenizer=tokenizer, mel_bands=shape.mel_bands, audio_context="auto")
+    write_directory(
+        spec, folder, tokenizer=tokenizer, mel_bands=shape.mel_bands, audio_context="auto",
+        languages=("fr",), tasks=("transcribe",),  # what the corpus holds
+    )  # fmt: skip
     return folder
 
 

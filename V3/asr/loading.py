@@ -43,11 +43,16 @@ _REMEDY = f'name a model on this machine, or use "{SHIPPED_MODEL}", which needs 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A CTranslate2 Whisper directory; ``audio_context`` says whether it was trained for windows under 30 s."""
+    """A CTranslate2 Whisper directory; ``audio_context`` says whether it was trained for windows under 30 s.
+
+    ``languages`` and ``tasks`` are what it was trained for; empty where its voicebot.json does not say.
+    """
 
     name: str
     directory: Path
     audio_context: Literal["auto", "full"]
+    languages: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
 
 def find_model(name: str, *, local_files_only: bool = False) -> ModelFiles:
@@ -59,7 +64,7 @@ def find_model(name: str, *, local_files_only: bool = False) -> ModelFiles:
     for needed in _NEEDED_FILES:
         if not (directory / needed).is_file():
             raise ModelNotFound(f"model {name!r}: {directory / needed} is missing")
-    return ModelFiles(name, directory, _audio_context(directory))
+    return ModelFiles(name, directory, *_trained_for(directory))
 
 
 def resolve_device(device: str) -> Literal["cpu", "cuda"]:
@@ -136,18 +141,22 @@ def _directory(name: str, *, local_files_only: bool) -> Path:
         raise ModelNotFound(f"model {name!r} is not on this machine and was not downloaded: {_REMEDY} ({exc})") from exc
 
 
-def _audio_context(directory: Path) -> Literal["auto", "full"]:
+def _trained_for(directory: Path) -> tuple[Literal["auto", "full"], tuple[str, ...], tuple[str, ...]]:
+    """(windows, languages, tasks) by voicebot.json; without one it is as Whisper was."""
     path = directory / "voicebot.json"
     if not path.is_file():
-        return "full"
+        return "full", (), ()
     try:
-        context = json.loads(path.read_text(encoding="utf-8"))["audio_context"]
-    except (ValueError, KeyError, TypeError) as exc:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        context, languages, tasks = told["audio_context"], told.get("languages", []), told.get("tasks", [])
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ModelError(f'{path} does not hold {{"audio_context": "auto" or "full"}}: {exc!r}') from exc
+    if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in (languages, tasks)):
+        raise ModelError(f"{path}: languages and tasks are lists of names")
     if context == "auto":
-        return "auto"
+        return "auto", tuple(languages), tuple(tasks)
     if context == "full":
-        return "full"
+        return "full", tuple(languages), tuple(tasks)
     raise ModelError(f"{path}: audio_context is auto or full, not {context!r}")
 
 

@@ -11,10 +11,11 @@ import json
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
+from V3.asr.transcript import Task
 from V3.audio.pcm import FRAME_SAMPLES, RATE_HZ, Audio
 from V3.errors import WireError
 from V3.events import Event
@@ -30,14 +31,11 @@ __all__ = [
     "FrameCutter",
     "Say",
     "Tail",
-    "Task",
     "Unpack",
     "configured",
     "json_object",
     "stamp",
 ]
-
-Task = Literal["transcribe", "translate"]
 
 MAX_TEXT_CHARS: Final = 16_384
 TAIL_AFTER_S: Final = 1.0  # without audio for so long, what was said is taken to have ended

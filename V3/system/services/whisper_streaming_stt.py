@@ -23,6 +23,7 @@ from typing import Any, Final, Literal
 
 from rich.console import Console
 
+from V3.asr.hypothesis import PolicyName
 from V3.asr.model import Recognizer
 from V3.asr.online import StreamingSession
 from V3.asr.transcript import Transcript
@@ -81,13 +82,15 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         on_event: OnEvent | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         partials: bool = True,
+        policy: PolicyName | None = None,
     ) -> SpeechStream:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
 
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
-        next frame. ``call_id`` is one per stream: a call heard in stereo has two.
+        next frame. ``call_id`` is one per stream: a call heard in stereo has two. ``policy`` commits the words of
+        partials; the service's by default.
         """
-        session = self._session(call_id, partials=partials)
+        session = self._session(call_id, partials=partials, policy=policy)
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
 
     def open_online_call(self, call_id: str, *, on_event: OnEvent) -> WhisperOnlineCall:
@@ -120,7 +123,7 @@ class WhisperStreamingSTT(FasterWhisperSTT):
             self._single = SpeechStream(self._batcher, session, wait_s=self.options.timeout_s)
         return self._single
 
-    def _session(self, call_id: str, *, partials: bool) -> StreamingSession:
+    def _session(self, call_id: str, *, partials: bool, policy: PolicyName | None = None) -> StreamingSession:
         options = self.options
         session = StreamingSession(
             call_id,
@@ -130,7 +133,7 @@ class WhisperStreamingSTT(FasterWhisperSTT):
             max_window_s=options.max_window_s,
             language=self.language,
             partials=partials,
-            policy=options.policy,
+            policy=policy or options.policy,
             mel_bands=self.info.mel_bands,
         )
         session.prompt, session.hotwords = options.prompt, options.hotwords
