@@ -313,20 +313,21 @@ def test_language_and_task_are_the_streams_own(gated: Desk) -> None:
     assert (asked.language, asked.task) == ("en", "translate")
 
 
-def test_words_are_certain_sooner_by_attention(stt: WhisperStreamingSTT) -> None:
-    """AlignAtt wants one hypothesis where LocalAgreement wants two."""
+def test_a_stream_may_have_its_own_policy(stt: WhisperStreamingSTT) -> None:
+    """LocalAgreement never commits a word of a first hypothesis, AlignAtt does."""
 
-    def first_certain(policy: PolicyName) -> int:
+    def newly_certain(policy: PolicyName) -> list[int]:
         events: list[Event] = []
         stream = stt.open_stream(policy, on_event=events.append, policy=policy)
-        for frame in frames(call("au_travail")):
+        spoken = np.concatenate([silence(0.3), speech("au_travail")])
+        for frame in frames(spoken, size=spoken.size // 320 * 320):  # one piece: one hypothesis before the final
             stream.process_chunk(frame)
-            stream._wait(lambda: bool(stream._futures), 20)
+        stream._wait(lambda: bool(stream._futures), 20)
         stream.close()
-        partials = [event for event in events if isinstance(event, Partial)]
-        return next(event.at_ms for event in partials if any(word.stable for word in event.words))
+        return [sum(word.stable for word in event.words) for event in events if isinstance(event, Partial)][:1]
 
-    assert first_certain("align_att") < first_certain("local_agreement")
+    assert newly_certain("local_agreement") == [0]
+    assert newly_certain("align_att") > [0]
 
 
 def test_results_after_the_loop_has_ended_are_dropped() -> None:
