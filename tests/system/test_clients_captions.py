@@ -98,7 +98,8 @@ def test_live_mode_tells_partials_and_then_the_final(stt: WhisperStreamingSTT) -
                     await asyncio.sleep(0.05)  # four times as fast as it is spoken
 
             sending = asyncio.create_task(send())
-            partials, finals = [], []
+            partials: list[str] = []
+            finals: list[str] = []
             async for told in answers(socket, "transcription"):
                 (partials if told.get("partial") else finals).append(told["text"])
                 if same_words(" ".join(finals), TEXTS["pas_joignable"]):

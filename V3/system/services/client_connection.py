@@ -21,6 +21,7 @@ ABORT: Final = "voicebot.abort"  # the scope's extension that cuts a TCP connect
 _CLOSE_TIMEOUT_S: Final = 2.0
 _MAX_REASON_BYTES: Final = 120  # what a CLOSE frame can hold
 _FAILED_CLOSE: Final = 1011
+_LOOK_EVERY_S: Final = 0.25
 
 
 async def serve_session(socket: WebSocket, session: ClientSession, *, idle_timeout_s: float) -> None:
@@ -61,6 +62,8 @@ async def _read(socket: WebSocket, session: ClientSession, idle_timeout_s: float
         until_s = heard_s + idle_timeout_s
         due_s = session.dialect.due_s
         wait_s = max(0.0, min(until_s, until_s if due_s is None else due_s) - wall_s())
+        if session.unpacks:  # its samples come while we wait here, and change what is due
+            wait_s = min(wait_s, _LOOK_EVERY_S)
         message: str | bytes | None = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
@@ -70,7 +73,7 @@ async def _read(socket: WebSocket, session: ClientSession, idle_timeout_s: float
             heard_s = wall_s()
         elif wall_s() >= until_s:
             raise WireError(f"no message for {idle_timeout_s:g} s", close_code=1008)
-        elif due_s is not None:
+        else:
             await session.tick()
 
 

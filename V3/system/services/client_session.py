@@ -75,6 +75,11 @@ class ClientSession:
         except RecognitionError as exc:
             self._complain(exc)
 
+    @property
+    def unpacks(self) -> bool:
+        """Whether samples come out of a container, beside the messages."""
+        return self._container is not None
+
     def end(self, error: WireError) -> None:
         """Have the connection closed with this code and reason; the first one counts."""
         if not self.over.done():

@@ -104,9 +104,9 @@ class ContainerStream:
             self._ended.set_result(None)
 
     def _next_message(self) -> bytes:
-        data = self._messages.get()  # close and abort put something here: this ends
+        data = b"" if self._closed.is_set() else self._messages.get()  # close and abort put something here: this ends
         if self._closed.is_set():
-            raise _Over
+            return b""  # no error: FFmpeg would read again after one
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._places.release)
         return data
