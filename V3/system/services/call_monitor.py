@@ -33,6 +33,11 @@ class CallMonitor:
         self._pages: set[_Page] = set()
         self._ticking: asyncio.Task[None] | None = None
 
+    @property
+    def pages(self) -> int:
+        """Pages that watch."""
+        return len(self._pages)
+
     def start(self) -> None:
         """Begin to send the counters."""
         self._ticking = asyncio.create_task(self._tick(), name="engine counters")

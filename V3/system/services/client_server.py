@@ -77,7 +77,7 @@ class ClientServer:
         self._all_gone = asyncio.Event()
         self.refused = 0
         self.metrics = ClientMetrics(stt.stats)
-        self._monitor = CallMonitor(board or CallBoard(), self._engine)
+        self.monitor = CallMonitor(board or CallBoard(), self._engine)
         self._uploads = TranscriptionApi(stt, self.settings, self._admission, self.metrics, room=lambda: self.room)
         self._http = HttpServer(SecurityHeaders(self._app(web)), self.settings)
 
@@ -100,14 +100,14 @@ class ClientServer:
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken, ConfigError for a certificate that cannot be used."""
         await self._http.start()
-        self._monitor.start()
+        self.monitor.start()
 
     async def stop(self) -> None:
         """Close every client (1001) and stop listening."""
         self._stopping = True
         for session in list(self._sessions):
             session.end(WireError("the server stops", close_code=GOING_AWAY_CLOSE))
-        await self._monitor.stop()
+        await self.monitor.stop()
         if self._sessions:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_TIMEOUT_S):
@@ -147,7 +147,7 @@ class ClientServer:
         return endpoint
 
     async def _serve_monitor(self, socket: WebSocket) -> None:
-        await self._admit(socket, lambda: self._monitor.serve(socket))
+        await self._admit(socket, lambda: self.monitor.serve(socket))
 
     async def _refuse_path(self, socket: WebSocket) -> None:
         await socket.accept()
