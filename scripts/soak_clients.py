@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import contextlib
 import difflib
+import functools
 import io
 import itertools
 import json
@@ -165,6 +166,8 @@ async def soak(
     memory: list[float] = []
     known = [client.sentence for client in clients]
     over = asyncio.Event()
+    for client in clients:  # what is sent is made before: making it would hold up the others, and the clock
+        list(messages(client, spoken(client)))
     tasks = [asyncio.create_task(run(client, ports, known, over)) for client in clients]
     began_s, cpu_s = time.monotonic(), sum(process.cpu_times()[:2])
     while (now_s := time.monotonic() - began_s) < seconds and process.is_running():
@@ -258,9 +261,8 @@ def address(client: Client, ports: dict[str, int]) -> str:
 
 async def say(client: Client, socket: ClientConnection) -> None:
     """The sentence and the pause after it, as fast as it is spoken."""
-    audio = np.concatenate([client.sentence.audio, np.zeros(int(PAUSE_S * 16_000), dtype=np.float32)])
     next_s = time.monotonic()
-    for number, message in enumerate(messages(client, audio), start=1):
+    for number, message in enumerate(messages(client, spoken(client)), start=1):
         await socket.send(message)
         if number == WINDOW_FRAMES:
             client.window_sent_s = time.monotonic()
@@ -268,11 +270,13 @@ async def say(client: Client, socket: ClientConnection) -> None:
         await asyncio.sleep(max(0.0, next_s - time.monotonic()))
 
 
+def spoken(client: Client) -> Audio:
+    return np.concatenate([client.sentence.audio, np.zeros(int(PAUSE_S * 16_000), dtype=np.float32)])
+
+
 def messages(client: Client, audio: Audio) -> Iterator[bytes]:
     if client.kind == "recorder":
-        data = webm(audio)
-        size = -(-len(data) // max(1, round(audio.size / 16_000 / CHUNK_S["recorder"])))
-        yield from (data[start : start + size] for start in range(0, len(data), size))
+        yield from webm(audio.tobytes(), CHUNK_S["recorder"])
         return
     size = int(CHUNK_S[client.kind] * 16_000)
     for start in range(0, audio.size - size + 1, size):
@@ -285,19 +289,37 @@ def messages(client: Client, audio: Audio) -> Iterator[bytes]:
             yield to_l16(piece)
 
 
-def webm(audio: Audio) -> bytes:
-    """A recording as a browser makes it; each begins anew on the same connection."""
-    out = io.BytesIO()
-    samples = resample(audio, from_hz=16_000, to_hz=48_000)
-    with av.open(out, "w", format="webm", options={"live": "1"}) as container:
+class _Pipe:
+    """What cannot be sought in: a muxer writes to it as to a network."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+
+@functools.cache
+def webm(audio: bytes, chunk_s: float) -> list[bytes]:
+    """A recording as a browser makes it, what it has every ``chunk_s``; each begins anew on the same connection."""
+    samples = resample(np.frombuffer(audio, dtype=np.float32), from_hz=16_000, to_hz=48_000)
+    pipe: Any = _Pipe()
+    chunks: list[bytes] = []
+    with av.open(pipe, "w", format="webm", options={"live": "1", "cluster_time_limit": "250"}) as container:
         stream = container.add_stream("libopus", rate=48_000, layout="mono")
         resampler = av.AudioResampler(format=stream.format, layout="mono", rate=48_000)
-        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
-        frame.sample_rate, frame.pts = 48_000, 0
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(part))
+        size = int(48_000 * chunk_s)
+        for start in range(0, samples.size, size):
+            piece = samples[start : start + size]
+            frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, start
+            for part in resampler.resample(frame):
+                container.mux(stream.encode(part))
+            chunks.append(bytes(pipe.data))
+            pipe.data.clear()
         container.mux(stream.encode(None))
-    return out.getvalue()
+    return [*chunks, bytes(pipe.data)]
 
 
 async def listen(client: Client, socket: ClientConnection) -> None:

@@ -92,6 +92,8 @@ class RecognizerInfo:
     """What it was trained for; empty: all that Whisper knows."""
     tasks: tuple[str, ...] = ()
     """The same of transcribe and translate."""
+    rolling_prompt: bool = True
+    """Whether what was said before helps it to hear what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class Recognizer:
             workers=side_by_side,
             languages=files.languages,
             tasks=files.tasks or _tasks(files.name),
+            rolling_prompt=files.rolling_prompt,
         )
         return cls(model, info, beam_size=beam_size)
 
@@ -238,7 +241,7 @@ class Recognizer:
             frames += _FRAMES_STEP
         return min(max(2 * frames, _WIDER_FRAMES) if wider else frames, _FULL_FRAMES)
 
-    def _tokenizer(self, language: str, task: Task) -> Tokenizer:
+    def _tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         """The tokenizer of a language; of any, where it is still to be detected."""
         language = self._any_language if language == DETECT else language
         tokenizer = self._tokenizers.get((language, task))

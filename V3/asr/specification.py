@@ -131,11 +131,13 @@ def write_directory(
     audio_context: Literal["auto", "full"],
     languages: Sequence[str] = (),
     tasks: Sequence[str] = (),
+    rolling_prompt: bool = True,
 ) -> None:
     """Write model.bin, config.json, vocabulary.json, tokenizer.json, preprocessor_config.json and voicebot.json.
 
     ``spec`` is validated and optimized. ``languages`` and ``tasks`` are what the model was trained for, where that is
-    less than Whisper's. Files of these names are overwritten.
+    less than Whisper's, and ``rolling_prompt`` says whether text that came before helps it. Files of these
+    names are overwritten.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
@@ -146,6 +148,7 @@ def write_directory(
     told: dict[str, Any] = {"audio_context": audio_context}
     told |= {"languages": list(languages)} if languages else {}
     told |= {"tasks": list(tasks)} if tasks else {}
+    told |= {} if rolling_prompt else {"rolling_prompt": False}
     (folder / "voicebot.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ The only error that leaves it is WireError: that message is lost, the connection
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,7 +91,7 @@ class Clear:
 Action = Feed | Decode | Unpack | Say | Configure | Clear
 
 
-class Dialect:
+class Dialect(ABC):
     """One connection's protocol. What a dialect has no use for stays as it is here."""
 
     name = ""
@@ -103,9 +104,9 @@ class Dialect:
         """A text message. Raises WireError."""
         raise WireError(f"text is not taken here: {message[:80]!r}")
 
+    @abstractmethod
     def binary(self, data: bytes, *, now_s: float) -> list[Action]:
         """A binary message. Raises WireError."""
-        raise NotImplementedError
 
     def event(self, event: Event, *, now_s: float) -> list[Action]:
         """Something was heard in what was fed."""

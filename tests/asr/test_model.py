@@ -276,3 +276,12 @@ def test_what_a_model_says_of_itself_must_be_lists(copy: Path, told: str) -> Non
     (copy / "voicebot.json").write_text(told)
     with pytest.raises(ModelError, match="lists of names"):
         Recognizer.load(str(copy), device="cpu")
+
+
+def test_whether_text_that_came_before_helps_is_told_by_the_model(recognizer: Recognizer, copy: Path) -> None:
+    assert not recognizer.info.rolling_prompt
+    (copy / "voicebot.json").write_text('{"audio_context": "auto"}')
+    assert Recognizer.load(str(copy), device="cpu").info.rolling_prompt
+    (copy / "voicebot.json").write_text('{"audio_context": "auto", "rolling_prompt": 1}')
+    with pytest.raises(ModelError, match="rolling_prompt is true or false"):
+        Recognizer.load(str(copy), device="cpu")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import wave
 
 import numpy as np
 import pytest
 from audio_samples import DATA, TEXTS, silence, speech
 from audio_server_rig import run
-from clients_rig import answer, answers, client, same_words, serving
+from clients_rig import alike, answer, answers, client, same_words, serving
 
 from V3.audio.pcm import Audio, to_l16
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
@@ -128,5 +130,26 @@ def test_what_cannot_be_done_is_an_error_and_the_rest_goes_on(stt: WhisperStream
                 assert named in told["message"]
             await socket.send((DATA / "pas_joignable.wav").read_bytes())
             assert same_words((await answer(socket))["text"], TEXTS["pas_joignable"])
+
+    run(test)
+
+
+def test_a_long_recording_is_heard_whole(stt: WhisperStreamingSTT) -> None:
+    names = [*TEXTS] * 3
+    audio = np.concatenate([part for name in names for part in (speech(name), silence(0.7))])
+    file = io.BytesIO()
+    with wave.open(file, "wb") as recording:
+        recording.setnchannels(2)
+        recording.setsampwidth(2)
+        recording.setframerate(16_000)
+        recording.writeframes(to_l16(np.repeat(audio, 2)))
+
+    async def test() -> None:
+        async with serving(stt) as server, client(server) as socket:
+            await answer(socket, "connected")
+            await socket.send(file.getvalue())
+            told = await answer(socket)
+            assert told["duration"] == pytest.approx(audio.size / 16_000, abs=0.01)
+            assert alike(told["text"], " ".join(TEXTS[name] for name in names))
 
     run(test)

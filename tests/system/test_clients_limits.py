@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import difflib
 import json
+import random
 import ssl
 import subprocess
 from pathlib import Path
@@ -381,5 +382,42 @@ def test_a_port_that_is_taken_is_an_error_at_once(stt: WhisperStreamingSTT) -> N
             with pytest.raises(OSError, match="in use"):
                 async with ClientServer(stt, settings=ClientSettings(port=server.port)):
                     pass
+
+    run(test)
+
+
+@pytest.mark.parametrize("path", [*PATHS])
+def test_random_messages_hurt_no_stream_but_their_own(stt: WhisperStreamingSTT, path: str) -> None:
+    chance = random.Random(path)
+    sound = [(DATA / "allo_qui.wav").read_bytes(), npy(speech("allo_qui")), recorded(speech("allo_qui"), "ogg")]
+    texts = ["", "{}", "[1]", '{"type":"config","mode":"live"}', '{"type":"config","language":"zz"}', "\x00", "é" * 500]
+
+    def message() -> str | bytes:
+        if chance.random() < 0.4:
+            return chance.choice(texts)
+        data = bytearray(chance.choice([chance.randbytes(chance.randrange(900)), *sound]))
+        for _ in range(chance.randrange(4)):
+            if data:
+                data[chance.randrange(len(data))] = chance.randrange(256)
+        return bytes(data[: chance.randrange(len(data) + 1)])
+
+    async def rude(server: ClientServer) -> None:
+        for number in range(6):
+            with contextlib.suppress(ConnectionClosed):
+                async with client(server, path, client_id=f"rude {number}") as socket:
+                    for _ in range(20):
+                        await socket.send(message())
+                    await asyncio.sleep(0.1)
+
+    async def test() -> None:
+        async with serving(stt) as server:
+            fuzzing = asyncio.create_task(rude(server))
+            heard = await asyncio.gather(
+                captions_client(server, "au_travail"), sources_client(server, "pas_la"), vad_client(server, "allo_qui")
+            )
+            await fuzzing
+            assert same_words(heard[0], TEXTS["au_travail"])
+            assert same_words(heard[1], TEXTS["pas_la"])
+            assert same_words(heard[2], TEXTS["allo_qui"])
 
     run(test)

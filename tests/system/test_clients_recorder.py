@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from audio_samples import TEXTS, silence, speech
 from audio_server_rig import run
 from clients_rig import alike, answers, client, same_words, serving
 from recorded import CONTAINERS, pieces, recorded
+from scripted_recognizer import ScriptedRecognizer
 from websockets.asyncio.client import ClientConnection
 
+from V3.asr.model import Recognizer, RecognizerInfo
+from V3.asr.transcript import DecodeRequest, Transcript
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 PATH = "/ajax/audio"
@@ -108,3 +113,38 @@ def test_bytes_that_are_no_container_are_an_error(stt: WhisperStreamingSTT) -> N
             assert any("cannot translate" in error for error in named)
 
     run(test)
+
+
+class Scripted(ScriptedRecognizer):
+    """A recogniser that what was said before helps."""
+
+    info = RecognizerInfo("scripted", "cpu", "int8", 80, "full", 1)
+
+    def self_test(self) -> None:
+        return None
+
+    def decode_time_s(self, *, rows: int) -> float:
+        return 0.001 * rows
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
+        super().decode(requests)
+        return [Transcript("mot " * 30, (), request.duration_ms / 1000) for request in requests]
+
+
+def test_what_was_said_is_the_prompt_of_what_follows() -> None:
+    recognizer = Scripted()
+
+    async def test() -> None:
+        with WhisperStreamingSTT(recognizer=cast("Recognizer", recognizer)) as stt:
+            async with serving(stt) as server, client(server, PATH) as socket:
+                for _ in range(3):
+                    await socket.send(recorded(np.concatenate([speech("allo_qui"), silence(1)]), "ogg"))
+                    async for told in answers(socket):
+                        if "final" in told:
+                            break
+
+    run(test)
+    prompts = [request.prompt for batch in recognizer.batches for request in batch]
+    assert prompts[0] == ""
+    assert prompts[-1] == ("mot " * 50).strip()  # 199 characters: the last 200 begin in the middle of a word
+    assert max(map(len, prompts)) <= 200

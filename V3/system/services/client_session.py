@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from V3.asr.transcript import DecodeKind, Task
-from V3.audio.pcm import RATE_HZ, Audio
+from V3.audio.pcm import RATE_HZ, Audio, quietest_sample
 from V3.errors import AudioError, ConfigError, RecognitionError, StreamError, VoicebotError, WireError
 from V3.events import Event, StreamFailed
 from V3.system.services.client_outbox import ClientOutbox
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_WIRE_ERRORS: Final = 50  # a client that breaks its dialect so often is closed
 _PENDING_DECODES: Final = 4  # of one client; audio that comes faster waits
 _PIECE_SAMPLES: Final = RATE_HZ
+_LONG_SAMPLES: Final = 20 * RATE_HZ  # a longer recording is heard in pieces
 _DECODE_TIMEOUT_S: Final = 60.0
 _WALL_S: Final = time.time() - time.monotonic()
 
@@ -129,9 +130,13 @@ class ClientSession:
         self.audio_s += audio.size / RATE_HZ
         began_s = time.monotonic()
         wish = Wish(kind=DecodeKind.FINAL, language=self._stream.language, task=self._task, prompt=self._prompt)
-        heard = await self._stt.transcribe_async(audio, call_id=self.name, timeout_s=_DECODE_TIMEOUT_S, wish=wish)
+        texts = [
+            (await self._stt.transcribe_async(piece, call_id=self.name, timeout_s=_DECODE_TIMEOUT_S, wish=wish)).text
+            for piece in _pieces(audio)  # one after the other: a long recording must not fill the queue of the calls
+        ]
         took_s = time.monotonic() - began_s
-        await self._do(self.dialect.decoded(audio, heard.text, took_s=took_s, now_s=wall_s()))
+        heard = " ".join(text for text in texts if text)
+        await self._do(self.dialect.decoded(audio, heard, took_s=took_s, now_s=wall_s()))
 
     async def _unpack(self, data: bytes) -> None:
         if self._container is None:
@@ -157,7 +162,7 @@ class ClientSession:
             self._stream.language, self._stream.task, self._task = language, task, task
         if change.partials is not None:
             self._stream.partials = change.partials
-        if change.prompt is not None:
+        if change.prompt is not None and self._stt.info.rolling_prompt:
             self._stream.prompt = self._prompt = change.prompt
 
     def _heard(self, event: Event) -> None:
@@ -186,3 +191,13 @@ class ClientSession:
             if isinstance(action, Say):
                 self._say(action)
         return bool(told)
+
+
+def _pieces(audio: Audio) -> Iterator[Audio]:
+    """All of it, cut at the quietest spots of the second halves of what may be heard at once."""
+    while audio.size > _LONG_SAMPLES:
+        middle = _LONG_SAMPLES // 2
+        end = middle + quietest_sample(audio[middle:_LONG_SAMPLES], block_ms=200)
+        yield audio[:end]
+        audio = audio[end:]
+    yield audio
