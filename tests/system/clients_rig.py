@@ -39,7 +39,7 @@ def url(server: ClientServer, path: str = "/", **query: str) -> str:
 
 
 def client(server: ClientServer, path: str = "/", **query: str) -> connect:
-    return connect(url(server, path, **query), max_size=None)
+    return connect(url(server, path, **query), max_size=None, max_queue=None)  # what is not read hinders no close
 
 
 async def answers(socket: ClientConnection, kind: str = "") -> AsyncIterator[dict[str, Any]]:

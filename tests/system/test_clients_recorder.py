@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection
 
 from V3.asr.model import Recognizer, RecognizerInfo
 from V3.asr.transcript import DecodeRequest, Transcript
+from V3.events import Word
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 PATH = "/ajax/audio"
@@ -115,6 +116,9 @@ def test_bytes_that_are_no_container_are_an_error(stt: WhisperStreamingSTT) -> N
     run(test)
 
 
+MANY_WORDS = tuple(Word("mot", 10 * n, 10 * n + 10) for n in range(30))
+
+
 class Scripted(ScriptedRecognizer):
     """A recogniser that what was said before helps."""
 
@@ -128,7 +132,7 @@ class Scripted(ScriptedRecognizer):
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:
         super().decode(requests)
-        return [Transcript("mot " * 30, (), request.duration_ms / 1000) for request in requests]
+        return [Transcript(" ".join(["mot"] * 30), MANY_WORDS, request.duration_ms / 1000) for request in requests]
 
 
 def test_what_was_said_is_the_prompt_of_what_follows() -> None:

@@ -62,9 +62,11 @@ class CallMonitor:
         page.put({"type": "snapshot", "calls": calls, "engine": self._engine()})
         self._pages.add(page)
         try:
-            await page.serve(socket)
+            ended = await page.serve(socket)
         finally:
             self._pages.discard(page)
+        if ended is not None:
+            await close_socket(socket, *ended)
 
     def _send_all(self, message: dict[str, Any]) -> None:
         for page in self._pages:
@@ -94,7 +96,8 @@ class _Page:
         if not self._over.done():
             self._over.set_result((code, reason))
 
-    async def serve(self, socket: WebSocket) -> None:
+    async def serve(self, socket: WebSocket) -> tuple[int, str] | None:
+        """Send until it is over; the code and reason to close with, None when the page has gone."""
         tasks = [asyncio.create_task(self._send(socket)), asyncio.create_task(_until_gone(socket))]
         try:
             anything: list[asyncio.Future[Any]] = [*tasks, self._over]
@@ -103,8 +106,7 @@ class _Page:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if self._over.done():
-            await close_socket(socket, *self._over.result())
+        return self._over.result() if self._over.done() else None
 
     async def _send(self, socket: WebSocket) -> None:
         while True:

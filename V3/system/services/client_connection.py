@@ -43,15 +43,16 @@ async def serve_session(socket: WebSocket, session: ClientSession, *, idle_timeo
 
 
 async def close_socket(socket: WebSocket, code: int, reason: str) -> None:
-    """Close with a code and a reason; a peer that takes nothing any more is cut off."""
+    """Close with a code and a reason; a peer that does not take them within two seconds is cut off."""
     short = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+    abort: Callable[[], None] = socket.scope.get("extensions", {}).get(ABORT, lambda: None)
     try:
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await socket.close(code, short)
     except (TimeoutError, RuntimeError, WebSocketDisconnect, OSError):
-        abort: Callable[[], None] | None = socket.scope.get("extensions", {}).get(ABORT)
-        if abort is not None:
-            abort()
+        abort()
+    else:  # written, and perhaps never read: closing would then wait for ever; cutting what is closed does nothing
+        asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT_S, abort)
 
 
 async def _read(socket: WebSocket, session: ClientSession, idle_timeout_s: float) -> None:
