@@ -7,11 +7,12 @@ Unknown keys are refused by name. Secrets may also come from the environment (``
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -29,7 +30,9 @@ __all__ = [
     "RobotConfig",
     "ServerSettings",
     "SttSettings",
+    "TurnSettings",
     "config_dir",
+    "load_cues",
     "load_keywords",
     "load_robot",
     "parse_robot",
@@ -39,7 +42,8 @@ CONFIG_DIR = Path(__file__).resolve().parent.parent / "config"
 BACKCHANNELS = (
     *("oui", "ouais", "mmh", "mm", "hum", "hm", "hmm", "ah", "oh", "euh", "bah", "ben", "bon", "bien", "très bien"),
     *("d'accord", "ok", "okay", "ça marche", "je vois", "voilà", "c'est ça", "exactement", "tout à fait", "entendu"),
-    *("parfait", "oui oui"),
+    *("parfait", "oui oui", "bien sûr", "ah bon", "bah oui", "ben oui", "mais oui", "pas de souci", "pas de problème"),
+    *("c'est vrai", "effectivement", "absolument", "super", "génial", "merci", "hum hum"),
 )
 STOP_WORDS = (
     *("stop", "arrêtez", "arrête", "taisez-vous", "attendez", "une seconde", "pardon", "excusez-moi", "non merci"),
@@ -148,18 +152,41 @@ class AnswerSettings(_Strict):
     """Who answered."""
 
     window_s: float = Field(default=2.3, ge=0.5, le=10)
-    decode_timeout_s: float = Field(default=1.0, gt=0, le=10)
+    decode_timeout_s: float = Field(default=0.5, gt=0, le=10)
     keywords: str = "amd_fr.yaml"
+    early_verdict: bool = True
+    early_person_from: float = Field(default=0.9, ge=0.5, le=1)
+    early_machine_from: float = Field(default=0.7, ge=0.5, le=1)
+    early_silence_ms: int = Field(default=400, ge=100, le=2000)
+    greeting_silence_ms: int = Field(default=700, ge=100, le=3000)
+    revise: bool = True
+    revise_until_s: float = Field(default=6.0, ge=0, le=30)
+    revise_from: float = Field(default=0.97, ge=0.5, le=1)
+    on_machine: Literal["hang_up", "leave_message"] = "hang_up"
+    message_wait_s: float = Field(default=30.0, gt=0, le=120)
+    message_silence_s: float = Field(default=2.5, ge=0.5, le=10)
+    silence_wait_s: float = Field(default=4.0, ge=0, le=30)
 
 
 class BargeInSettings(_Strict):
     """When the robot stops talking."""
 
     speech_ms: int = Field(default=1500, ge=200, le=10000)
+    pause_ms: int = Field(default=350, ge=100, le=10000)
+    false_after_ms: int = Field(default=1200, ge=200, le=10000)
+    faint_db: float = Field(default=10.0, ge=0, le=60)
     words: int = Field(default=2, ge=1, le=20)
     min_confidence: float = Field(default=0.6, ge=0, le=1)
     backchannels: tuple[str, ...] = BACKCHANNELS
     stop_words: tuple[str, ...] = STOP_WORDS
+
+
+class TurnSettings(_Strict):
+    """When the callee's turn is over."""
+
+    short_ms: int = Field(default=360, ge=240, le=5000)
+    usual_ms: int = Field(default=500, ge=240, le=5000)
+    long_ms: int = Field(default=1200, ge=240, le=10000)
 
 
 class CallSettings(_Strict):
@@ -184,6 +211,7 @@ class RobotConfig(_Strict):
     stt: SttSettings = SttSettings()
     answer: AnswerSettings = AnswerSettings()
     barge_in: BargeInSettings = BargeInSettings()
+    turns: TurnSettings = TurnSettings()
     call: CallSettings = CallSettings()
 
     def replacing(self, **sections: Mapping[str, Any]) -> RobotConfig:
@@ -195,19 +223,24 @@ class RobotConfig(_Strict):
 
 
 class KeywordClassSettings(_Strict):
-    """One class of phrases."""
+    """One class of phrases; ``kind`` is what answered where it decides (a :class:`V3.calls.answer.AnswerKind`)."""
 
     weight: float = Field(gt=0, le=10)
+    kind: str = ""
     phrases: tuple[str, ...] = Field(min_length=1)
 
 
 class AnswerKeywords(_Strict):
-    """All of ``config/amd_fr.yaml``."""
+    """All of ``config/amd_fr.yaml``; ``cues`` is a file beside it with learned weights."""
 
-    machine_from: float = Field(default=1.0, gt=0)
+    machine_from: float = Field(default=0.0, allow_inf_nan=False)
+    bias: float = Field(default=0.0, allow_inf_nan=False)
+    timing: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     machine: dict[str, KeywordClassSettings]
     human: dict[str, KeywordClassSettings]
+    hallucination_marks: tuple[str, ...] = ()
     hallucinations: tuple[str, ...] = ()
+    cues: str = ""
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -237,6 +270,21 @@ def load_keywords(path: Path | None = None) -> AnswerKeywords:
     """Read the phrases of answer detection. Raises ConfigError."""
     path = path or config_dir() / "amd_fr.yaml"
     return _checked(AnswerKeywords, _mapping(_read(path), str(path)), str(path))
+
+
+def load_cues(path: Path) -> dict[str, float]:
+    """Read the learned weights of ``config/amd_fr_cues.tsv``: a cue, a tab, its weight. Raises ConfigError."""
+    found: dict[str, float] = {}
+    for number, line in enumerate(_read(path).split("\n"), start=1):
+        if line and not line.startswith("#"):
+            cue, _, weight = line.partition("\t")
+            try:
+                found[cue] = float(weight)
+            except ValueError:
+                found[cue] = math.nan
+            if not math.isfinite(found[cue]):
+                raise ConfigError(f"{path}, line {number}: a cue, a tab and its weight are taken")
+    return found
 
 
 def _read(path: Path) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "StreamClosed",
     "StreamFailed",
     "StreamOpened",
+    "ToneHeard",
     "Word",
     "from_json",
     "to_json",
@@ -69,10 +70,14 @@ class SpeechStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechContinues(Event):
-    """Somebody speaks since ``start_ms``, so far until ``voiced_until_ms``. Comes four times a second."""
+    """Somebody speaks since ``start_ms``, so far until ``voiced_until_ms``. Comes many times a second.
+
+    ``level_dbfs``: the loudest tenth of a second of it (0.0: not known).
+    """
 
     start_ms: int
     voiced_until_ms: int
+    level_dbfs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +113,28 @@ class Final(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerClassified(Event):
-    """Who answered: ``label`` is HUMAN, MACHINE or NO_ANSWER; ``evidence`` are the findings behind ``reason``."""
+    """Who answered: ``label`` is HUMAN, MACHINE or NO_ANSWER, ``kind`` says it more finely
+    (:class:`V3.calls.answer.AnswerKind`); ``evidence`` are the findings behind ``reason``. ``revised``: it takes back
+    the verdict before.
+    """
 
     label: str
     reason: str
     confidence: float
     text: str
     evidence: tuple[str, ...]
+    kind: str = "unknown"
+    revised: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToneHeard(Event):
+    """A signalling tone from ``start_ms`` to ``end_ms``: ``kind`` is a :class:`V3.audio.tones.ToneKind`."""
+
+    kind: str
+    start_ms: int
+    end_ms: int
+    hz: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +174,7 @@ _KINDS: dict[str, type[Event]] = {
         Partial,
         Final,
         AnswerClassified,
+        ToneHeard,
         AudioFlagged,
         StreamFailed,
         StreamClosed,

@@ -145,7 +145,7 @@ def test_a_file_that_is_missing_or_no_text(tmp_path: Path) -> None:
         ("machine: {}", "human"),
         ("machine: {a: {weight: 0, phrases: [x]}}\nhuman: {}", "machine.a.weight"),
         ("machine: {a: {weight: 1, phrases: []}}\nhuman: {}", "machine.a.phrases"),
-        ("machine: {a: {wieght: 1}}\nhuman: {}", "unknown key machine.a.wieght; known here: phrases, weight"),
+        ("machine: {a: {wieght: 1}}\nhuman: {}", "unknown key machine.a.wieght; known here: kind, phrases, weight"),
     ],
 )
 def test_a_wrong_file_of_phrases_names_its_fault(tmp_path: Path, text: str, named: str) -> None:

@@ -19,6 +19,7 @@ recogniser and brings the transcripts back, in any order and as late as it likes
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final as Constant
 
@@ -66,8 +67,9 @@ class StreamingSession:
     ``hop_ms``: new audio between partials. ``endpoint_ms``: silence that ends an utterance. ``preroll_ms``: audio
     before the onset that is decoded too. From 3 s on a pause of 200 ms cuts the window; at ``max_window_s`` it is cut
     in any case, at its quietest spot. ``policy`` commits the words of partials (:mod:`V3.asr.hypothesis`). With
-    ``mel_bands`` (the model's) each frame of its features is computed once, here. Raises ConfigError for settings that
-    cannot work.
+    ``mel_bands`` (the model's) each frame of its features is computed once, here. ``endpoint`` says by its words how
+    many ms of silence end an utterance, instead of ``endpoint_ms``; it is asked once the speaker has fallen silent.
+    Raises ConfigError for settings that cannot work.
 
     These attributes may be changed at any time: ``prompt`` (text that came before), ``hotwords`` (words to expect),
     ``partials`` (False: finals only), ``language`` ("auto": detected from the first words that are sure of it, then
@@ -86,6 +88,7 @@ class StreamingSession:
         partials: bool = True,
         policy: PolicyName = "local_agreement",
         mel_bands: int = 0,
+        endpoint: Callable[[Sequence[str]], int] | None = None,
     ) -> None:
         if hop_ms < 20 or endpoint_ms < _TAIL_MS or not 0 <= preroll_ms <= 1000:
             raise ConfigError(f"hop_ms {hop_ms}, endpoint_ms {endpoint_ms}, preroll_ms {preroll_ms} cannot be used")
@@ -102,6 +105,8 @@ class StreamingSession:
         self._hop = hop_ms * SAMPLES_PER_MS
         self._preroll = preroll_ms * SAMPLES_PER_MS
         self._max_window = int(max_window_s * RATE_HZ)
+        self._endpoint = endpoint
+        self._endpoint_ms = endpoint_ms
         self._vad = VoiceActivity(end_ms=endpoint_ms)
         self._mel_bands = mel_bands
         self.reset()
@@ -109,6 +114,7 @@ class StreamingSession:
     def reset(self) -> None:
         """Forget everything heard: the clock is at 0, and decodes still in flight will be ignored."""
         self.language = self._wanted_language
+        self._vad.end_ms = self._endpoint_ms
         self._vad.reset()
         self._health = AudioHealth()
         self._tape = AudioTape()
@@ -199,6 +205,7 @@ class StreamingSession:
         if self._trial is not None and self._trial.pending.request is request:
             self._trial.transcript = transcript
             self._hear(self._trial.pending, transcript, whole=True)
+            self._set_endpoint(self._trial)
             return
         pending = self._settle(request)
         if pending is None:
@@ -222,10 +229,18 @@ class StreamingSession:
         self._give_up(pending, error)
         self._emit_finals()
 
+    def _set_endpoint(self, trial: _Trial) -> None:
+        """How much silence ends the utterance, now that its words are known; speech that resumed makes them old."""
+        if self._endpoint is not None and trial.speech_ms == self._vad.speech_ms:
+            words = [word.text for word in trial.pending.utterance.words]
+            self._vad.end_ms = max(_TAIL_MS, self._endpoint(words)) if words else self._endpoint_ms
+
     # ---- audio in
 
     def _take(self, audio: Audio) -> None:
         self._tape.append(audio)
+        if self._endpoint is not None and self._vad.speech_ms != self._trial_speech_ms:
+            self._vad.end_ms = self._endpoint_ms
         for edge in self._vad.push(audio):
             if edge.kind is EdgeKind.STARTED:
                 self._open_utterance(edge)

@@ -83,6 +83,15 @@ class VoiceActivity:
         return self._speaking
 
     @property
+    def end_ms(self) -> int:
+        """Silence that ends the voice. May be changed at any time, to at least one frame."""
+        return self._end_frames * FRAME_MS
+
+    @end_ms.setter
+    def end_ms(self, wanted_ms: int) -> None:
+        self._end_frames = max(1, -(-wanted_ms // FRAME_MS))
+
+    @property
     def at_ms(self) -> int:
         """Audio judged so far."""
         return self._frames * FRAME_MS

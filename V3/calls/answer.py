@@ -1,26 +1,42 @@
-"""Who answered: a person, a machine, or nobody. A core: words and timing of the first seconds in, a verdict out.
+"""Who answered: a person, a machine, or nobody. A core: words, timing and tones in, a verdict with its evidence out.
 
-Words carry most of it: phrases of ``config/amd_fr.yaml`` by class and weight. Timing adds what words cannot say: a
-person says a word or two and waits; a recording speaks on. Where the recogniser was late or heard nothing in speech,
-timing decides alone. A person hung up on is the worse mistake, so doubt is HUMAN.
+Every finding is a weight in log odds for a machine; they add up (a logistic model small enough to read), and the sum is
+the confidence. Words come from :mod:`V3.calls.answer_words`. Timing adds what words cannot say: a person says a word or
+two and waits; a recording speaks on. Where the recogniser was late or heard nothing in speech, timing decides alone. A
+tone that only equipment makes decides by itself. A person hung up on is the worse mistake: the sum must exceed
+``machine_from``, not zero.
+
+Weights and timing features are tuned by ``scripts/train_answer.py``; method and figures: ``docs/answer-detection.md``.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from V3.audio.tones import Tone, ToneKind
+from V3.calls.answer_words import Cues, Finding, KeywordClass, Spoken
 from V3.calls.words import Phrases, fold_words
 
-__all__ = ["AnswerDecider", "AnswerLabel", "AnswerVerdict", "KeywordClass", "Timing"]
+__all__ = [
+    "TIMING_FEATURES",
+    "AnswerDecider",
+    "AnswerKind",
+    "AnswerLabel",
+    "AnswerVerdict",
+    "Timing",
+    "timing_features",
+]
 
 MIN_SPEECH_MS = 120  # less voice than this in the whole window is a click or a breath
-STEADY_SPEECH_MS = 1000  # a recording that began late in the window has said so much, and goes on
-LONG_SPEECH_MS = 1500  # through most of the window: few people begin like that
-BRIEF_SPEECH_MS = 1100  # "Allô, oui bonjour ?" is done by then
-WAITING_MS = 400  # and this much silence follows
+GOES_ON_MS = 240  # a pause shorter than this lies inside what is being said
+STEADY_SOUND = 0.75  # of the window: sound that nobody's words interrupt
+_NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪|[♪♫*]")  # what Whisper writes about sounds
+TELLING = 1.0  # a class of this weight is more than a greeting
+MAX_WORD_LOG_ODDS = 7.0  # no pile of words is surer than this: recognisers err
 
 
 class AnswerLabel(StrEnum):
@@ -31,100 +47,213 @@ class AnswerLabel(StrEnum):
     NO_ANSWER = "NO_ANSWER"
 
 
+class AnswerKind(StrEnum):
+    """More finely, what answered."""
+
+    PERSON = "person"
+    BUSINESS = "business"
+    VOICEMAIL = "voicemail"
+    CARRIER = "carrier"
+    IVR = "ivr"
+    CALL_SCREENING = "call_screening"
+    MAILBOX_FULL = "mailbox_full"
+    FAX = "fax"
+    MUSIC = "music"
+    SILENCE = "silence"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Voice activity in the window, in ms: its length, the speech in it, silence before it and after it."""
+    """Voice activity since the answer, in ms: the time looked at, the speech in it, silence before it and after it, the
+    length of the first utterance (pauses under 240 ms included), the longest pause between utterances, and ``sound_ms``
+    of anything louder than the line, music and noise included.
+    """
 
     window_ms: int
     speech_ms: int
     lead_ms: int
     tail_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeywordClass:
-    """Phrases that speak for one label with one weight."""
-
-    name: str
-    weight: float
-    phrases: Phrases
+    first_ms: int = 0
+    pause_ms: int = 0
+    sound_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerVerdict:
-    """The label, what decided, how sure (0.5-1), and each finding as ``class: phrase (+weight)``."""
+    """The label and its finer kind, what decided, how sure (0.5-1), and each finding as ``source: what (+weight)``."""
 
     label: AnswerLabel
     reason: str
     confidence: float
     evidence: tuple[str, ...] = ()
     text: str = ""
+    kind: AnswerKind = AnswerKind.UNKNOWN
 
 
+TIMING_FEATURES = ("waits", "goes_on", "goes_on_unheard", "waits_unheard", "long_first", "spoke_on")
+
+
+def timing_features(timing: Timing, *, has_words: bool) -> dict[str, float]:
+    """What the timing says, each from 0 to 1 (see ``timing`` in ``config/amd_fr.yaml``); empty without speech.
+
+    Source of the idea: silence after a short greeting tells people from recordings (common to AMD engines).
+    """
+    if timing.speech_ms < MIN_SPEECH_MS:
+        return {}
+    waiting = min(1.0, max(0, timing.tail_ms - GOES_ON_MS) / 600)
+    brief = min(1.0, max(0.0, (2000 - timing.speech_ms) / 1000))
+    going = min(1.0, max(0, timing.speech_ms - 700) / 1000) if timing.tail_ms < GOES_ON_MS else 0.0
+    features = {
+        "waits": waiting * brief,
+        "goes_on": going,
+        "long_first": min(1.0, max(0, timing.first_ms - 1500) / 1500),
+        "spoke_on": min(1.0, max(0, timing.speech_ms - 2000) / 2000),
+    }
+    if not has_words:
+        features |= {"goes_on_unheard": going, "waits_unheard": waiting * brief}
+    return {name: value for name, value in features.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerDecider:
-    """Weighs words and timing. ``machine`` and ``human`` are the classes of the keyword file."""
+    """Weighs words, timing and tones. ``machine`` and ``human`` are the classes of the keyword file, ``timing`` the
+    weights of :func:`timing_features`, ``bias`` what speech alone says.
+    """
 
-    def __init__(
-        self,
-        *,
-        machine: Sequence[KeywordClass],
-        human: Sequence[KeywordClass],
-        hallucinations: Sequence[str],
-        machine_from: float = 1.0,
-    ) -> None:
-        self._machine = tuple(machine)
-        self._human = tuple(human)
-        self._hallucinations = Phrases(hallucinations)
-        self._machine_from = machine_from
+    machine: Sequence[KeywordClass]
+    human: Sequence[KeywordClass]
+    hallucinations: Phrases
+    hallucination_marks: Phrases = field(default_factory=lambda: Phrases(()))
+    cues: Cues = field(default_factory=lambda: Cues({}))
+    timing: Mapping[str, float] = field(default_factory=dict)
+    bias: float = 0.0
+    machine_from: float = 0.0
 
     @property
     def keyword_counts(self) -> Mapping[AnswerLabel, int]:
         """How many phrases speak for each label."""
         return {
-            AnswerLabel.MACHINE: sum(len(c.phrases) for c in self._machine),
-            AnswerLabel.HUMAN: sum(len(c.phrases) for c in self._human),
+            AnswerLabel.MACHINE: sum(len(c.phrases) for c in self.machine),
+            AnswerLabel.HUMAN: sum(len(c.phrases) for c in self.human),
         }
 
-    def decide(self, text: str, *, timing: Timing | None = None) -> AnswerVerdict:
-        """Say who answered from the words of the first seconds and, where known, their timing."""
-        words = fold_words(text)
-        if not self._hallucinations.kept(words):  # one or more of them and nothing else
-            words = []
-        if timing is not None and timing.speech_ms < MIN_SPEECH_MS:
-            words = []
+    def decide(self, text: str, *, timing: Timing | None = None, tones: Sequence[Tone] = ()) -> AnswerVerdict:
+        """Say who answered from the words since the answer and, where known, their timing and the tones."""
+        words = self.said(text, timing)
+        if (signal := _signal(tones)) is not None:
+            label, kind, what, confidence = signal
+            evidence = (f"tone: {what}", *(str(finding) for finding in self._findings(words, timing)))
+            return AnswerVerdict(label, f"tone: {what}", confidence, evidence, text, kind)
         if not words and (timing is None or timing.speech_ms < MIN_SPEECH_MS):
-            return AnswerVerdict(AnswerLabel.NO_ANSWER, "nothing was said", 0.9, text=text)
-        findings = self._word_findings(words) + _timing_findings(timing, has_words=bool(words))
-        total = sum(weight for _, weight in findings)
-        is_machine = total >= self._machine_from
-        deciding = [f for f in findings if (f[1] > 0) == is_machine]
-        reason = max(deciding, key=lambda f: abs(f[1]))[0] if deciding else "no sign of a machine"
+            return _nothing(timing, text)
+        return self._weigh(words, timing, text)
+
+    def said(self, text: str, timing: Timing | None = None) -> list[str]:
+        """The words that count: none where no voice was heard, nor where a recogniser wrote what nobody says."""
+        if timing is not None and timing.speech_ms < MIN_SPEECH_MS:
+            return []
+        words = [word for word in fold_words(_NOTES.sub(" ", text)) if word.isascii()]
+        if self.hallucination_marks.longest(words)[0] or not self.hallucinations.kept(words):
+            return []
+        return words
+
+    def words_total(self, text: str, timing: Timing | None = None) -> float:
+        """What words and bias say together, in log odds for a machine."""
+        return self.bias + _bounded(self._findings(self.said(text, timing), None))
+
+    def speaks_as_person(self, text: str) -> bool:
+        """Whether something was said that machines do not say: more than a greeting, by the classes for people."""
+        words = self.said(text)
+        spoken = Spoken(words)
+        return any(group.weight >= TELLING and group.hits(words, spoken) for group in self.human)
+
+    def _weigh(self, words: Sequence[str], timing: Timing | None, text: str) -> AnswerVerdict:
+        findings = self._findings(words, timing)
+        total = self.bias + _bounded(findings)
+        is_machine = total >= self.machine_from
+        deciding = [f for f in findings if (f.weight > 0) == is_machine]
+        best = max(deciding, key=lambda f: abs(f.weight), default=None)
+        label = AnswerLabel.MACHINE if is_machine else AnswerLabel.HUMAN
         return AnswerVerdict(
-            AnswerLabel.MACHINE if is_machine else AnswerLabel.HUMAN,
-            reason,
-            round(1 / (1 + math.exp(-abs(total - self._machine_from))), 3),
-            tuple(f"{what} ({weight:+.3g})" for what, weight in findings),
+            label,
+            f"{best.source}: {best.what}" if best else "no sign of a machine",
+            round(1 / (1 + math.exp(-abs(total - self.machine_from))), 3),
+            tuple(map(str, findings)),
             text,
+            self._kind(label, words, timing),
         )
 
-    def _word_findings(self, words: Sequence[str]) -> list[tuple[str, float]]:
-        found = []
-        for sign, classes in ((1.0, self._machine), (-1.0, self._human)):
-            for group in classes:
-                hits = group.phrases.all(words)
-                if hits:  # one class speaks once, however many of its phrases are there
-                    found.append((f"{group.name}: {', '.join(hits)}", sign * group.weight))
+    def _findings(self, words: Sequence[str], timing: Timing | None) -> list[Finding]:
+        spoken = Spoken(words)
+        found = [
+            Finding(group.name, ", ".join(hits), sign * group.weight)
+            for sign, classes in ((1.0, self.machine), (-1.0, self.human))
+            for group in classes
+            if (hits := group.hits(words, spoken))  # one class speaks once, however many of its phrases are there
+        ]
+        if (cues := self.cues.finding(spoken)) is not None:
+            found.append(cues)
+        if timing is not None:
+            found += self._timing_findings(timing, has_words=bool(words))
         return found
 
+    def _timing_findings(self, timing: Timing, *, has_words: bool) -> list[Finding]:
+        weighed = [
+            (name, value * self.timing.get(name, 0.0))
+            for name, value in timing_features(timing, has_words=has_words).items()
+        ]
+        total = sum(weight for _, weight in weighed)
+        if not any(weight for _, weight in weighed):
+            return []
+        what = f"spoke {timing.speech_ms} ms" + (
+            f", then waits {timing.tail_ms} ms" if timing.tail_ms >= GOES_ON_MS else " and goes on"
+        )
+        names = ", ".join(f"{name} {weight:+.2f}" for name, weight in weighed if weight)
+        return [Finding("timing", f"{what} [{names}]", total)]
 
-def _timing_findings(timing: Timing | None, *, has_words: bool) -> list[tuple[str, float]]:
-    """Source of the idea: silence after a short greeting tells people from recordings (common to AMD engines)."""
-    if timing is None:
-        return []
-    scale = 0.6 if has_words else 2.0  # beside words it is no machine alone: businesses greet at length
-    if timing.speech_ms >= STEADY_SPEECH_MS and timing.tail_ms < WAITING_MS:
-        weight = scale * (1.5 if timing.speech_ms >= LONG_SPEECH_MS else 1.0)
-        return [(f"timing: spoke {timing.speech_ms} ms and goes on", weight)]
-    if timing.speech_ms <= BRIEF_SPEECH_MS and timing.tail_ms >= WAITING_MS:
-        return [(f"timing: {timing.speech_ms} ms of speech, then waits", -scale)]
-    return []
+    def _kind(self, label: AnswerLabel, words: Sequence[str], timing: Timing | None) -> AnswerKind:
+        spoken = Spoken(words)
+        groups = self.machine if label is AnswerLabel.MACHINE else self.human
+        telling = [group for group in groups if group.kind and group.hits(words, spoken)]
+        if telling:
+            return AnswerKind(max(telling, key=lambda group: group.weight).kind)
+        if label is AnswerLabel.HUMAN:
+            return AnswerKind.PERSON
+        if not words and timing is not None and timing.sound_ms >= STEADY_SOUND * timing.window_ms:
+            return AnswerKind.MUSIC
+        return AnswerKind.UNKNOWN
+
+
+def _bounded(findings: Sequence[Finding]) -> float:
+    words = sum(finding.weight for finding in findings if finding.source != "timing")
+    rest = sum(finding.weight for finding in findings if finding.source == "timing")
+    return max(-MAX_WORD_LOG_ODDS, min(MAX_WORD_LOG_ODDS, words)) + rest
+
+
+def _nothing(timing: Timing | None, text: str) -> AnswerVerdict:
+    if timing is not None and timing.sound_ms >= STEADY_SOUND * timing.window_ms > 0:
+        what = f"sound without a voice through {timing.sound_ms} of {timing.window_ms} ms"
+        return AnswerVerdict(AnswerLabel.NO_ANSWER, what, 0.7, (what,), text, AnswerKind.MUSIC)
+    return AnswerVerdict(AnswerLabel.NO_ANSWER, "nothing was said", 0.9, (), text, AnswerKind.SILENCE)
+
+
+_TONES: Mapping[ToneKind, tuple[AnswerLabel, AnswerKind]] = {
+    ToneKind.BEEP: (AnswerLabel.MACHINE, AnswerKind.VOICEMAIL),
+    ToneKind.SPECIAL_INFORMATION: (AnswerLabel.MACHINE, AnswerKind.CARRIER),
+    ToneKind.FAX_CALLING: (AnswerLabel.MACHINE, AnswerKind.FAX),
+    ToneKind.FAX_ANSWER: (AnswerLabel.MACHINE, AnswerKind.FAX),
+    ToneKind.BUSY: (AnswerLabel.NO_ANSWER, AnswerKind.CARRIER),
+    ToneKind.CONGESTION: (AnswerLabel.NO_ANSWER, AnswerKind.CARRIER),
+    ToneKind.DIAL_TONE: (AnswerLabel.NO_ANSWER, AnswerKind.CARRIER),
+}
+_TONE_CONFIDENCE = 0.97  # a false one in 52 minutes of music: see V3.audio.tones
+
+
+def _signal(tones: Sequence[Tone]) -> tuple[AnswerLabel, AnswerKind, str, float] | None:
+    """What a tone says by itself; the first that says something. Ringback says only that nobody is there yet."""
+    for tone in tones:
+        if tone.kind in _TONES:
+            pitch = "+".join(f"{hz:.0f}" for hz in tone.frequencies_hz)
+            return *_TONES[tone.kind], f"{tone.kind} of {pitch} Hz at {tone.start_ms} ms", _TONE_CONFIDENCE
+    return None

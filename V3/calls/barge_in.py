@@ -1,94 +1,254 @@
-"""When to stop talking: what the callee does while a prompt plays, weighed. A core: events in, a decision out.
+"""When to stop talking: what the callee does while a prompt plays, weighed. A core: events in, decisions out.
 
-A prompt is stopped by a stop word at once, by ``words`` words that are no backchannel ("oui", "mmh", "d'accord" tell
-that someone listens), or by ``speech_ms`` of speech whatever its words. Only what is said while the prompt plays
-counts: ``prompt_start_ms`` is when it began, on the clock of the audio. A word is what is written between spaces
-("j'écoute" is one); the last words of a partial that may become a backchannel ("tout à ...") are waited for.
+Three outcomes. *Ignored*: a backchannel ("oui", "mmh", "d'accord" tell that someone listens), a noise, an echo of the
+prompt. *Pause*: somebody has spoken for ``pause_ms`` and nothing says yet that it is less than an interruption: the
+prompt is broken now, and goes on where it was cut if no more than that comes of it. *Stop*: a stop word, ``words``
+words that are no backchannel, ``speech_ms`` of speech, or a digit: the prompt does not come back.
+
+After a pause the callee's final words decide, and less sure ones than before it; where speech stops and no words come
+within ``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this call pauses for
+words only. What is ``faint_db`` fainter than the callee's own voice is talk beside the telephone, or an echo: it is
+ignored, whatever its words and however long.
+
+Only what is said while the prompt plays counts: ``prompt_start_ms`` is when it began, on the clock of the audio. A word
+is what is written between spaces ("j'écoute" is one); the last words of a partial that may become a backchannel ("tout
+à ...") are waited for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from V3.calls.echo import EchoMatcher
 from V3.calls.words import Phrases, fold_words
 from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 
-__all__ = ["BargeIn", "BargeInDetector", "BargeInRules"]
+__all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"]
 
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
+
+
+class BargeInMode(StrEnum):
+    """What may stop a step's prompt: nothing (off), words, or speech as such (the fastest)."""
+
+    OFF = "off"
+    WORDS = "words"
+    SPEECH = "speech"
+
+
+class Action(StrEnum):
+    """What to do about what was heard."""
+
+    IGNORE = "ignore"
+    PAUSE = "pause"
+    STOP = "stop"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True)
 class BargeInRules:
     """When a prompt gives way.
 
-    speech_ms: speech this long stops it whatever the words. words: so many words that are no backchannel stop it, once
-    one of them is stable (two hypotheses agree: a cough makes words, but not the same ones twice). min_confidence:
-    words below it do not count.
+    pause_ms: speech this long, without words that say it is nothing, pauses it (mode ``speech``). speech_ms: speech
+    this long stops it whatever the words. words: so many words that are no backchannel stop it, once one of them is
+    stable (two hypotheses agree: a cough makes words, but not the same ones twice). min_confidence: words below it do
+    not count (after a pause: below half of it). false_after_ms: a pause after which no words came ends so long after
+    the speech. faint_db: what is so much fainter than the callee's voice is not the callee talking to us.
     """
 
     speech_ms: int = 1500
+    pause_ms: int = 350
     words: int = 2
     min_confidence: float = 0.6
+    false_after_ms: int = 1200
+    faint_db: float = 10.0
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
     stop_words: Phrases = field(default_factory=lambda: Phrases(()))
 
 
 @dataclass(frozen=True, slots=True)
 class BargeIn:
-    """A decision to stop: why, what was heard, and when (ms of audio) it began and was decided."""
+    """A decision: what to do and why, what was heard, and when (ms of audio) it began and was decided."""
 
     reason: str
     text: str
     speech_start_ms: int
     at_ms: int
+    action: Action = Action.STOP
 
 
 class BargeInDetector:
-    """One prompt's watch. Feed it the call's audio events; it answers at most once."""
+    """One prompt's watch, through its pauses. Feed it the call's audio events.
 
-    def __init__(self, rules: BargeInRules, *, prompt_start_ms: int) -> None:
+    ``mode``: what may stop the prompt. ``protected_until_ms``: before that nothing does (a legal notice). ``echo``
+    knows the prompt's words. ``echo_suspected``: this call has echoed before. ``voice_dbfs``: how loud the callee spoke
+    so far (0.0: not known).
+    """
+
+    def __init__(
+        self,
+        rules: BargeInRules,
+        *,
+        prompt_start_ms: int,
+        mode: BargeInMode = BargeInMode.SPEECH,
+        protected_until_ms: int = 0,
+        echo: EchoMatcher | None = None,
+        echo_suspected: bool = False,
+        voice_dbfs: float = 0.0,
+    ) -> None:
         self._rules = rules
+        self._mode = mode
+        self._protected_until_ms = protected_until_ms
+        self._echo = echo
+        self.echo_suspected = echo_suspected
+        self._from_ms = prompt_start_ms  # what was said before it does not count
         self._prompt_start_ms = prompt_start_ms
         self._speech_start_ms: int | None = None
-        self._done = False
+        self._ended_ms: int | None = None  # of the speech that paused it, while no final words have come
+        self._paused = False
+        self._done = mode is BargeInMode.OFF
+        self._harmless = False  # what is being said is a backchannel or an echo so far
+        self._voice_dbfs = voice_dbfs
+        self._faint = False  # what is being said is too faint to be said to us
+
+    @property
+    def paused(self) -> bool:
+        """Whether the prompt is to be silent for now."""
+        return self._paused
+
+    @property
+    def due_ms(self) -> int | None:
+        """When :meth:`tick` has something to say, on the clock of the audio; None: not by itself."""
+        if not self._paused or self._ended_ms is None:
+            return None
+        return self._ended_ms + self._rules.false_after_ms
+
+    def tick(self, now_ms: int) -> BargeIn | None:
+        """Time has passed: a pause without words may be over."""
+        if self.due_ms is None or now_ms < self.due_ms:
+            return None
+        return self._decide(Action.RESUME, "speech stopped and no words came", "", now_ms)
+
+    def resumed(self, *, at_ms: int, prompt_start_ms: int) -> None:
+        """The prompt goes on since ``at_ms``; ``prompt_start_ms`` is when it would have begun had it not paused."""
+        self._from_ms, self._prompt_start_ms = at_ms, prompt_start_ms
+        self._speech_start_ms = self._ended_ms = None
+        self._paused = self._harmless = False
+
+    def digit(self, digit: str, *, at_ms: int) -> BargeIn | None:
+        """A key was pressed."""
+        if self._done or at_ms < self._protected_until_ms:
+            return None
+        return self._decide(Action.STOP, f"key {digit}", "", at_ms)
 
     def feed(self, event: Event) -> BargeIn | None:
-        """Weigh one event of the call's audio."""
-        if self._done:
+        """Weigh one event of the call's audio; IGNORE says what was heard and why it is nothing, once an utterance."""
+        if self._done or event.at_ms < self._protected_until_ms:
             return None
-        decision: BargeIn | None = None
-        if isinstance(event, SpeechStarted):
-            self._speech_start_ms = max(event.start_ms, self._prompt_start_ms)
-        elif isinstance(event, SpeechContinues):
-            decision = self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
-        elif isinstance(event, SpeechEnded):
-            decision = self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)
-        elif isinstance(event, Partial | Final):
-            decision = self._weigh_words(event.words, event.at_ms, is_final=isinstance(event, Final))
-        self._done = decision is not None
-        return decision
+        match event:
+            case SpeechStarted():
+                self._speech_start_ms = max(event.start_ms, self._from_ms)
+                self._ended_ms, self._harmless, self._faint = None, False, False
+            case SpeechContinues():
+                self._faint = bool(self._voice_dbfs and event.level_dbfs) and (
+                    event.level_dbfs < self._voice_dbfs - self._rules.faint_db
+                )
+                return self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
+            case SpeechEnded():
+                if (decision := self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)) is not None:
+                    return decision
+                self._ended_ms = event.end_ms if self._paused else None
+            case Partial():
+                return self._weigh_words(event.words, event.at_ms, is_final=False)
+            case Final():
+                return self._weigh_final(event)
+            case _:
+                pass
+        return None
+
+    def _decide(self, action: Action, reason: str, text: str, at_ms: int, start_ms: int | None = None) -> BargeIn:
+        began_ms = start_ms if start_ms is not None else self._speech_start_ms
+        if action is Action.STOP:
+            self._done, self._paused = True, False
+        elif action is Action.PAUSE:
+            self._paused = True
+        return BargeIn(reason, text, self._from_ms if began_ms is None else began_ms, at_ms, action)
 
     def _weigh_speech(self, start_ms: int, end_ms: int, at_ms: int) -> BargeIn | None:
-        start_ms = max(start_ms, self._prompt_start_ms)
-        if end_ms - start_ms < self._rules.speech_ms:
+        start_ms = max(start_ms, self._from_ms)
+        voiced_ms = end_ms - start_ms
+        if self._faint:
             return None
-        return BargeIn(f"speech over {self._rules.speech_ms} ms", "", start_ms, at_ms)
+        if voiced_ms >= self._rules.speech_ms and not (self._harmless and self.echo_suspected):
+            return self._decide(Action.STOP, f"speech over {self._rules.speech_ms} ms", "", at_ms, start_ms)
+        by_speech = self._mode is BargeInMode.SPEECH and not self.echo_suspected
+        if voiced_ms >= self._rules.pause_ms and by_speech and not (self._paused or self._harmless):
+            return self._decide(Action.PAUSE, f"speech for {voiced_ms} ms", "", at_ms, start_ms)
+        return None
 
-    def _weigh_words(self, words: Iterable[Word], at_ms: int, *, is_final: bool) -> BargeIn | None:
-        said = [word for word in words if word.end_ms > self._prompt_start_ms + WORD_SLACK_MS]
-        sure = [word.confidence >= self._rules.min_confidence for word in said]
+    def _weigh_final(self, event: Final) -> BargeIn | None:
+        """The utterance is over: what it was."""
+        if event.end_ms <= self._from_ms:
+            return None
+        if (decision := self._weigh_words(event.words, event.at_ms, is_final=True)) is not None:
+            return decision
+        if self._paused:
+            return self._decide(Action.RESUME, self._why_nothing(event), event.text, event.at_ms)
+        self._harmless = False
+        if not event.text and event.end_ms - event.start_ms < self._rules.pause_ms:
+            return None  # a click: not worth a word
+        return BargeIn(self._why_nothing(event), event.text, event.start_ms, event.at_ms, Action.IGNORE)
+
+    def _why_nothing(self, event: Final) -> str:
+        if self._faint:
+            return "fainter than the callee"
+        if self._is_echo(event.words):
+            return "echo of the prompt"
+        said = [part for word in event.words for part in fold_words(word.text)]
+        if not said:
+            return "no words"
+        return "unsure words" if self._rules.backchannels.kept(said) else "backchannel"
+
+    def _is_echo(self, words: Sequence[Word]) -> bool:
+        if self._echo is None:
+            return False
+        if not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms, suspected=self.echo_suspected):
+            return False
+        self.echo_suspected = True
+        return True
+
+    def _weigh_words(self, words: Sequence[Word], at_ms: int, *, is_final: bool) -> BargeIn | None:
+        if self._faint:
+            return None
+        said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
+        least = self._rules.min_confidence / (2 if self._paused else 1)
+        sure = [word.confidence >= least for word in said]
         owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
         text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
-        start_ms = self._speech_start_ms if self._speech_start_ms is not None else max(0, self._prompt_start_ms)
+        if self._is_echo(said):
+            self._harmless = True
+            return None
         # an unsure word is a gap: the words around it do not join to a stop word
         stop, _ = self._rules.stop_words.longest([part if sure[index] else "" for part, index in owners])
         if stop:
-            return BargeIn(f"stop word: {stop}", text, start_ms, at_ms)
-        counted = [said[index] for index in self._no_backchannel(owners, is_final=is_final) if sure[index]]
-        if len(counted) >= self._rules.words and any(word.stable for word in counted):
-            return BargeIn(f"{len(counted)} words that are no backchannel", text, start_ms, at_ms)
+            return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms)
+        others = self._no_backchannel(owners, is_final=is_final)
+        counted = [said[index] for index in others if sure[index]]
+        wanted = 1 if is_final and self._paused else self._rules.words  # once it paused, one word is an answer
+        if len(counted) >= wanted and any(word.stable for word in counted):
+            count = f"{len(counted)} word{'s' if len(counted) > 1 else ''}"
+            return self._decide(Action.STOP, f"{count} that are no backchannel", text, at_ms)
+        self._harmless = bool(said) and not others
+        if (
+            others
+            and not self._paused
+            and self._mode is BargeInMode.SPEECH
+            and not self.echo_suspected
+            and not is_final
+        ):
+            return self._decide(Action.PAUSE, "words that are no backchannel so far", text, at_ms)
         return None
 
     def _no_backchannel(self, owners: list[tuple[str, int]], *, is_final: bool) -> list[int]:

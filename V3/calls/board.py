@@ -156,7 +156,7 @@ def _note(call: _Call, event: Event, now_ms: float) -> bool:
 def _verdict(event: AnswerClassified) -> dict[str, Any]:
     return {
         "label": event.label,
-        "kind": str(getattr(event, "kind", "")),  # where answer detection says it
+        "kind": event.kind,
         "reason": event.reason,
         "confidence": event.confidence,
         "evidence": list(event.evidence),

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BargeInReport", "CallReport", "CallUpdate", "PromptReport", "SpeechReport", "VerdictReport", "WordReport"]
+__all__ = [
+    "BargeInReport",
+    "CallReport",
+    "CallUpdate",
+    "IgnoredReport",
+    "MessageReport",
+    "PromptReport",
+    "SpeechReport",
+    "VerdictReport",
+    "WordReport",
+]
 
 
 class _Part(BaseModel):
@@ -33,7 +43,7 @@ class SpeechReport(_Part):
 
 
 class VerdictReport(_Part):
-    """Who answered, and why."""
+    """Who answered, and why; ``kind`` says it more finely."""
 
     label: str
     reason: str
@@ -41,13 +51,17 @@ class VerdictReport(_Part):
     text: str
     evidence: list[str]
     at_ms: int
+    kind: str = "unknown"
 
 
 class PromptReport(_Part):
-    """One prompt: when it began and ended, and how (done, break, hangup)."""
+    """One playing of a prompt: when it began and ended, and how (done, break, hangup); ``from_ms`` is where in the file
+    it began, above 0 where it was resumed.
+    """
 
     step: str
     path: str
+    from_ms: int = 0
     start_ms: int
     stop_ms: int | None = None
     status: str = ""
@@ -55,7 +69,11 @@ class PromptReport(_Part):
 
 
 class BargeInReport(_Part):
-    """One interruption, from the first sound of it to the confirmed silence of the prompt."""
+    """One interruption, from the first sound of it to the confirmed silence of the prompt.
+
+    ``outcome``: stopped (for good), resumed (it was nothing: ``verdict`` says what), or empty where the call ended
+    meanwhile.
+    """
 
     reason: str
     text: str
@@ -63,10 +81,32 @@ class BargeInReport(_Part):
     detected_ms: int
     break_sent_ms: int | None = None
     break_confirmed_ms: int | None = None
+    outcome: str = ""
+    verdict: str = ""
+    resumed_ms: int | None = None
+
+
+class IgnoredReport(_Part):
+    """What the callee did over a prompt that did not touch it: a backchannel, a noise, an echo."""
+
+    reason: str
+    text: str
+    at_ms: int
+
+
+class MessageReport(_Part):
+    """A message left on a voicemail: why it began then, when, and whether all of it was played."""
+
+    reason: str
+    start_ms: int
+    stop_ms: int | None = None
+    whole: bool = False
 
 
 class CallReport(_Part):
-    """One call. ``disposition`` and ``retry`` serve the campaign, ``outcome`` is the scenario's."""
+    """One call. ``disposition`` and ``retry`` serve the campaign, ``outcome`` is the scenario's, ``do_not_call`` says
+    that the callee asked for it. ``verdict`` is the one that stands; those it replaced are ``revised``.
+    """
 
     call_id: str
     number: str
@@ -78,11 +118,16 @@ class CallReport(_Part):
     sip_status: int = 0
     hung_up_by: str = ""
     verdict: VerdictReport | None = None
+    revised: list[VerdictReport] = []
+    message: MessageReport | None = None
     outcome: str = ""
+    do_not_call: bool = False
     intents: list[str] = []
+    values: dict[str, str] = {}
     moments: dict[str, int] = {}
     prompts: list[PromptReport] = []
     barge_ins: list[BargeInReport] = []
+    ignored: list[IgnoredReport] = []
     transcript: list[SpeechReport] = []
     digits: str = ""
     errors: list[str] = []

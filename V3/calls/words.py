@@ -31,6 +31,7 @@ class Phrases:
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self._by_length = sorted({tuple(fold_words(p)) for p in phrases} - {()}, key=len, reverse=True)
+        self._words = frozenset(phrase[0] for phrase in self._by_length)
 
     def __len__(self) -> int:
         return len(self._by_length)
@@ -47,6 +48,8 @@ class Phrases:
 
     def all(self, words: Sequence[str]) -> list[str]:
         """Every phrase in ``words`` that is not part of a longer one found."""
+        if self._words.isdisjoint(words):
+            return []
         left, found = list(words), []
         for phrase in self._by_length:
             while (at := _find(left, phrase)) >= 0:

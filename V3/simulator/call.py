@@ -24,7 +24,8 @@ from V3.simulator.faults import FaultState
 from V3.simulator.leg import Leg
 from V3.simulator.originate import Dialling
 from V3.simulator.outcomes import OUTCOMES, Manner, cause_named, q850
-from V3.simulator.player import Player, PlayRun
+from V3.simulator.playback import PlayRun
+from V3.simulator.player import Player
 from V3.simulator.script import ScriptRunner
 from V3.simulator.sound import Sound, Timeline
 from V3.simulator.tasks import TaskSet
@@ -381,8 +382,8 @@ class Call:
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.tasks.spawn(f"{name} {self.near.destination}", work)
 
-    async def callee_says(self, sound: Sound, file: str) -> None:
-        segment = self.audio.say(sound, file)
+    async def callee_says(self, sound: Sound, file: str, *, level_db: float) -> None:
+        segment = self.audio.say(sound, file, level_db=level_db)
         playing = self.far.begin("playback", file)
         self.far.playing("PLAYBACK_START", file)
         await self.clock.sleep_until_ms(segment.end_ms)
@@ -424,3 +425,4 @@ class Call:
                 self.near.variables["last_dtmf_duration"] = samples
             fields = (("DTMF-Digit", digit), ("DTMF-Duration", samples), ("DTMF-Source", source))
             self.near.emit("DTMF", *fields)
+            self.player.digit(digit)

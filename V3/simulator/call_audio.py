@@ -15,8 +15,8 @@ import numpy as np
 
 from V3.simulator.callee import Callee
 from V3.simulator.clock import FRAME_MS, SimClock
-from V3.simulator.player import PlayRun
-from V3.simulator.sound import LEG_RATE_HZ, Segment, Sound, Timeline
+from V3.simulator.playback import PlayRun
+from V3.simulator.sound import LEG_RATE_HZ, Segment, Sound, Timeline, gain_of
 from V3.simulator.truth import CallTruth, HeardPrompt, TruthBook, Utterance
 
 __all__ = ["CallAudio", "Frame", "Recording"]
@@ -54,36 +54,39 @@ class CallAudio:
     def answered(self) -> None:
         """From here on the truth counts since the answer; what was before becomes negative."""
         self._answer_ms = self._clock.now_ms()
-        self.truth.answered = True
+        self.truth.answered, self.truth.answered_at_ms = True, self._answer_ms
         for prompt in self.truth.prompts:
             prompt.start_ms -= self._answer_ms
             prompt.stop_ms = None if prompt.stop_ms is None else prompt.stop_ms - self._answer_ms
 
-    def say(self, sound: Sound, file: str) -> Segment:
+    def say(self, sound: Sound, file: str, *, level_db: float = 0.0) -> Segment:
         """The callee begins to speak; heard by nobody when the far end sends no media."""
         now_ms = self._clock.now_ms()
         segment = Segment(sound, now_ms, 0.0, now_ms + sound.duration_ms)
         if self._callee.media:
-            segment = self.callee.add(sound, now_ms)
-        self.truth.speech.append(Utterance(file, self._since(now_ms), self._since(segment.end_ms)))
+            segment = self.callee.add(sound, now_ms, gain=gain_of(level_db))
+        self.truth.speech.append(Utterance(file, self._since(now_ms), self._since(segment.end_ms), level_db))
         return segment
 
     def beep(self, sound: Sound) -> Segment:
         segment = self.callee.add(sound, self._clock.now_ms())
         self.truth.beep_start_ms = self._since(segment.start_ms)
+        self.truth.beep_end_ms = self._since(segment.end_ms)
         return segment
 
     def record(self) -> None:
         self.truth.recorded_from_ms = self._since(self._clock.now_ms())
 
     def prompt_started(self, run: PlayRun) -> None:
-        prompt = HeardPrompt(run.path, self._since(run.started_ms))
+        length_ms = run.sound.duration_ms
+        prompt = HeardPrompt(run.path, self._since(run.started_ms), from_ms=run.begin_ms, file_ms=length_ms)
         self.truth.prompts.append(prompt)
         self._heard[id(run)] = prompt
 
     def prompt_stopped(self, run: PlayRun, *, status: str, at_ms: float) -> None:
         prompt = self._heard.pop(id(run))
         prompt.stop_ms, prompt.status = self._since(at_ms), status
+        prompt.to_ms = run.sound.duration_ms if status == "done" else run.begin_ms + run.heard_ms(at_ms)
 
     def over(self, cause: str, by: str) -> None:
         """The call is hung up: nothing sounds any more."""
@@ -93,6 +96,8 @@ class CallAudio:
         truth.hangup_cause, truth.hangup_by, truth.hangup_ms = cause, by, self._since(now_ms)
         for utterance in truth.speech:
             utterance.end_ms = min(utterance.end_ms, truth.hangup_ms)
+        if truth.beep_end_ms is not None:
+            truth.beep_end_ms = min(truth.beep_end_ms, truth.hangup_ms)
         if truth.recorded_from_ms is not None:
             from_ms = truth.recorded_from_ms + self._answer_ms
             length_ms = min(MAX_RECORDING_MS, now_ms - from_ms)
@@ -100,13 +105,16 @@ class CallAudio:
             self._book.keep_recording(truth, kept.astype("<i2").tobytes())
 
     def far_frame(self, from_ms: float, rate_hz: int) -> Frame:
-        """20 ms of what the callee says, with the line's noise."""
+        """20 ms of what comes from the callee: its voice, the line's noise, the echo of what the robot plays."""
         count = int(rate_hz * FRAME_MS / 1000)
         first = int(from_ms * rate_hz / 1000) % NOISE_SAMPLES
         frame = self._noise[first : first + count].copy()
         if len(frame) < count:
             frame = np.concatenate((frame, self._noise[: count - len(frame)]))
         self.callee.mix_into(frame, from_ms, rate_hz)
+        if (echo := self._callee.echo) is not None and self._callee.media:
+            earlier_ms = from_ms - echo.delay_ms
+            self.robot.mix_into(frame, earlier_ms, rate_hz, gain=gain_of(echo.db), heard=Sound.through_handset)
         return frame
 
     def robot_frame(self, from_ms: float, rate_hz: int) -> Frame:

@@ -15,7 +15,11 @@ from typing import Literal, TypeAlias
 from V3.errors import SimulatorError
 from V3.simulator.outcomes import OUTCOMES
 
-__all__ = ["Action", "Beep", "Callee", "Dtmf", "HangUp", "Record", "Rule", "Say", "Silence", "Trigger", "When"]
+__all__ = ["Action", "Beep", "Callee", "Dtmf", "Echo", "HangUp", "Record", "Rule", "Say", "Silence", "Trigger", "When"]
+
+LOUDEST_DB = 20.0  # what a level may add to a file
+FAINTEST_DB = -90.0  # the last bit of 16
+LONGEST_ECHO_MS = 1000.0
 
 
 class Trigger(StrEnum):
@@ -23,7 +27,8 @@ class Trigger(StrEnum):
 
     ANSWERED = "answered"
     PROMPT_STARTED = "prompt_started"
-    PROMPT_PLAYING_MS = "prompt_playing_ms"
+    PROMPT_PLAYING_MS = "prompt_playing_ms"  # so long since it began, or began again
+    PROMPT_AT_MS = "prompt_at_ms"  # so far into its file, wherever it began
     PROMPT_ENDED = "prompt_ended"  # played to its end
     PROMPT_BROKEN = "prompt_broken"  # stopped by uuid_break
     SAID = "said"  # its own utterance is over
@@ -36,7 +41,7 @@ class When:
 
     trigger: Trigger | str = Trigger.ANSWERED
     nth: int | None = None
-    played_ms: float = 0.0  # for PROMPT_PLAYING_MS
+    played_ms: float = 0.0  # for PROMPT_PLAYING_MS and PROMPT_AT_MS
     digits: str = ""
 
     def __post_init__(self) -> None:
@@ -45,9 +50,14 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Speak a WAV file (8 or 16 kHz mono PCM16)."""
+    """Speak a WAV file (8 or 16 kHz mono PCM16), ``level_db`` louder than it is: below 0 quieter, as side talk."""
 
     file: Path | str
+    level_db: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not FAINTEST_DB <= self.level_db <= LOUDEST_DB:
+            raise SimulatorError(f"say: level_db {self.level_db:g}: from {FAINTEST_DB:g} to {LOUDEST_DB:g} is taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,20 @@ class Record:
     """Keep what the robot says from now on (a voicemail)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What the robot plays comes back with the callee's voice: quieter by ``db``, later, in a handset's band."""
+
+    db: float = -18.0
+    delay_ms: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not FAINTEST_DB <= self.db <= 0:
+            raise SimulatorError(f"echo: db {self.db:g}: from {FAINTEST_DB:g} to 0 is taken")
+        if not 0 <= self.delay_ms <= LONGEST_ECHO_MS:
+            raise SimulatorError(f"echo: delay_ms {self.delay_ms:g}: from 0 to {LONGEST_ECHO_MS:g} is taken")
+
+
 Action: TypeAlias = Say | Beep | Silence | HangUp | Dtmf | Record
 
 
@@ -103,6 +127,7 @@ class Callee:
     noise_peak: int = 1  # of the line; a real silent line has 0 or 1
     hangs_up_after_ms: float | None = None  # since the answer
     media: bool = True  # False: the far end sends no RTP
+    echo: Echo | None = None
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

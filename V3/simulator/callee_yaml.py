@@ -12,6 +12,8 @@
             do: {say: allo.wav}
           - when: {prompt_playing_ms: 1200, nth: 1}
             do: [{say: interrupt.wav}, {silence: 500}, {hang_up: NORMAL_CLEARING}]
+          - {when: answered, do: {say: {file: television.wav, level_db: -24}}}
+        echo: {db: -18, delay_ms: 120}
 """
 
 from __future__ import annotations
@@ -23,7 +25,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from V3.errors import SimulatorError
-from V3.simulator.callee import Action, Beep, Callee, Dtmf, HangUp, Record, Rule, Say, Silence, Trigger, When
+from V3.simulator.callee import (
+    FAINTEST_DB,
+    LONGEST_ECHO_MS,
+    LOUDEST_DB,
+    Action,
+    Beep,
+    Callee,
+    Dtmf,
+    Echo,
+    HangUp,
+    Record,
+    Rule,
+    Say,
+    Silence,
+    Trigger,
+    When,
+)
 from V3.simulator.outcomes import OUTCOMES
 from V3.simulator.sound import load_sound
 
@@ -38,6 +56,7 @@ class _When(_Strict):
     answered: None = None
     prompt_started: int | None = Field(None, ge=1)
     prompt_playing_ms: float | None = Field(None, ge=0)
+    prompt_at_ms: float | None = Field(None, ge=0)
     prompt_ended: int | None = Field(None, ge=1)
     prompt_broken: int | None = Field(None, ge=1)
     said: int | None = Field(None, ge=1)
@@ -58,7 +77,7 @@ class _When(_Strict):
     def build(self) -> When:
         (name,) = self.model_fields_set - {"nth"}
         value = getattr(self, name)
-        if name == Trigger.PROMPT_PLAYING_MS:
+        if name in (Trigger.PROMPT_PLAYING_MS, Trigger.PROMPT_AT_MS):
             return When(name, nth=self.nth, played_ms=value or 0.0)
         if name == Trigger.DTMF:
             return When(name, digits=value or "")
@@ -70,8 +89,23 @@ class _Beep(_Strict):
     ms: float = Field(400.0, gt=0, le=60_000)
 
 
+class _Say(_Strict):
+    file: str
+    level_db: float = Field(0.0, ge=FAINTEST_DB, le=LOUDEST_DB)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, value: object) -> object:
+        return {"file": value} if isinstance(value, str) else value
+
+
+class _Echo(_Strict):
+    db: float = Field(-18.0, ge=FAINTEST_DB, le=0)
+    delay_ms: float = Field(120.0, ge=0, le=LONGEST_ECHO_MS)
+
+
 class _Action(_Strict):
-    say: str | None = None
+    say: _Say | None = None
     beep: _Beep | None = None
     silence: float | None = Field(None, ge=0)
     hang_up: str | None = None
@@ -93,8 +127,8 @@ class _Action(_Strict):
 
     def build(self, folder: Path) -> Action:
         if self.say is not None:
-            load_sound(folder / self.say)
-            return Say(folder / self.say)
+            load_sound(folder / self.say.file)
+            return Say(folder / self.say.file, self.say.level_db)
         if self.beep is not None:
             return Beep(self.beep.hz, self.beep.ms)
         if self.silence is not None:
@@ -127,6 +161,7 @@ class _Callee(_Strict):
     noise_peak: int = Field(1, ge=0, le=32767)
     hangs_up_after_ms: float | None = Field(None, ge=0)
     media: bool = True
+    echo: _Echo | None = None
 
     @model_validator(mode="after")
     def _known(self) -> _Callee:
@@ -139,8 +174,9 @@ class _Callee(_Strict):
             Rule(rule.when.build(), tuple(a.build(folder) for a in rule.do), rule.after_ms, rule.repeat)
             for rule in self.rules
         )
-        fields = self.model_dump(exclude={"rules"})
-        return Callee(rules=rules, **fields)
+        fields = self.model_dump(exclude={"rules", "echo"})
+        echo = Echo(self.echo.db, self.echo.delay_ms) if self.echo else None
+        return Callee(rules=rules, echo=echo, **fields)
 
 
 class _File(_Strict):

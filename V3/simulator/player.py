@@ -6,7 +6,7 @@ The rules, as on FreeSWITCH 1.10.12:
   (100 ms; 180 ms when the far end sends nothing) before it plays. A break in that lead is lost: nothing plays that
   it could stop, and the application is no longer in the queue that ``all`` empties.
 - Without event-lock a queued application runs inside the one that plays, which pauses; with it they take turns.
-- A break acts at the next frame; with nothing playing it is not remembered.
+- A break acts at the next frame; with nothing playing it is not remembered. A ``*`` of the callee acts like one.
 - A hang-up ends every playback with status ``done``; a missing file raises no PLAYBACK event at all.
 """
 
@@ -20,9 +20,10 @@ from typing import Protocol
 
 from V3.simulator.clock import FRAME_MS, SimClock, Waker
 from V3.simulator.leg import Leg
-from V3.simulator.sound import LEG_RATE_HZ, Sound, Timeline, prompt_sound
+from V3.simulator.playback import PlayRun, prompt_sound, seek, split_offset
+from V3.simulator.sound import LEG_RATE_HZ, Timeline
 
-__all__ = ["Execute", "PlayRun", "Player", "PlayerHost"]
+__all__ = ["Execute", "Player", "PlayerHost"]
 
 LEAD_MS = 100.0  # five frames of uuid_broadcast
 SILENT_LEAD_MS = 180.0  # the same with no packets from the far end to pace them
@@ -40,21 +41,6 @@ class Execute:
     locked: bool = False
     leads: bool = False  # by uuid_broadcast
     hangup_after: str = ""  # ``playback!user_busy::path``: hang up with that cause when it is over
-
-
-@dataclass(slots=True)
-class PlayRun:
-    """One playback between START and STOP."""
-
-    path: str
-    sound: Sound
-    started_ms: float
-    resumed_ms: float
-    played_ms: float = 0.0  # before the last resumption
-    broken: bool = False
-
-    def heard_ms(self, now_ms: float) -> float:
-        return min(self.sound.duration_ms, self.played_ms + max(0.0, now_ms - self.resumed_ms))
 
 
 class PlayerHost(Protocol):
@@ -110,6 +96,15 @@ class Player:
         for run in self._stack if everything else self._stack[-1:]:
             run.broken = True
         self._waker.kick()
+
+    def digit(self, digit: str) -> None:
+        """The callee pressed a key: a ``*`` stops what plays, unless ``playback_terminators`` says otherwise."""
+        variables = self._call.near.variables
+        stops = variables.get("playback_terminators", "*")
+        if self._stack and (stops == "any" or (stops != "none" and digit in stops)):
+            variables["playback_terminator_used"] = digit
+            self._stack[-1].broken = True
+            self._waker.kick()
 
     async def run(self, application: str, argument: str) -> None:
         """The application of the originate; returns when it is over or the call is hung up."""
@@ -191,16 +186,18 @@ class Player:
                 pass  # tone_detect, avmd_start and the like are taken and find nothing
         return ""
 
-    async def _play(self, path: str) -> str:
+    async def _play(self, argument: str) -> str:
+        path, offset_samples = split_offset(argument)
         sound = prompt_sound(path)
         if sound is None:
             return "FILE NOT FOUND"
+        self._call.near.variables.pop("playback_terminator_used", None)
         now_ms = self._call.clock.now_ms()
-        run = PlayRun(path, sound, now_ms, now_ms)
+        run = PlayRun(path, sound, now_ms, now_ms, seek(path, sound, offset_samples))
         if self._stack:
             self._pause(self._stack[-1])
         self._stack.append(run)
-        segment = self._call.robot_audio.add(sound, now_ms)
+        segment = self._call.robot_audio.add(sound, now_ms, offset_ms=run.begin_ms)
         kind = (("Playback-File-Type", "tone_stream"),) if path.startswith("tone_stream://") else ()
         self._call.near.emit("PLAYBACK_START", *kind, ("Playback-File-Path", path))
         self._call.prompt_started(run)
@@ -219,7 +216,7 @@ class Player:
 
     async def _play_until_over(self, run: PlayRun) -> str:
         while True:
-            end_ms = run.resumed_ms + run.sound.duration_ms - run.played_ms
+            end_ms = run.end_ms
             if not (run.broken or self._call.hung or (self._queue and not self._locked)):
                 await self._waker.wait(end_ms)
             if self._call.clock.now_ms() >= end_ms:
@@ -240,15 +237,16 @@ class Player:
     def _resume(self, run: PlayRun) -> None:
         run.resumed_ms = self._call.clock.now_ms()
         if not math.isinf(run.sound.duration_ms):
-            self._call.robot_audio.add(run.sound, run.resumed_ms, offset_ms=run.played_ms)
+            self._call.robot_audio.add(run.sound, run.resumed_ms, offset_ms=run.begin_ms + run.played_ms)
 
     def _note_played(self, run: PlayRun, now_ms: float, *, finished: bool) -> None:
         heard_ms = run.heard_ms(now_ms)
         heard_ms = heard_ms if finished else math.floor(heard_ms / FRAME_MS) * FRAME_MS
-        read_ms = min(run.sound.duration_ms, max(1, math.ceil(heard_ms / READ_AHEAD_MS)) * READ_AHEAD_MS)
+        read_ms = min(run.length_ms, max(1, math.ceil(heard_ms / READ_AHEAD_MS)) * READ_AHEAD_MS)
+        played_samples = math.floor(heard_ms * LEG_RATE_HZ / 1000 + 0.5)  # the channel's, added to the file's own
         self._call.near.variables |= {
-            "playback_last_offset_pos": str(round(heard_ms * LEG_RATE_HZ / 1000)),
+            "playback_last_offset_pos": str(run.offset_samples + played_samples),
             "playback_seconds": str(int(read_ms // 1000)),
             "playback_ms": str(int(read_ms)),
-            "playback_samples": str(int(read_ms * LEG_RATE_HZ / 1000)),
+            "playback_samples": str(int(read_ms * run.sound.file_hz / 1000)),
         }

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from V3.simulator.callee import Beep, Callee, Dtmf, HangUp, Record, Rule, Say, Silence, Trigger
 from V3.simulator.clock import SimClock
-from V3.simulator.player import PlayRun
+from V3.simulator.playback import PlayRun
 from V3.simulator.sound import Sound, load_sound, tone
 
 __all__ = ["CalleeActs", "ScriptRunner"]
+
+
+_HEARD: Final = (Trigger.PROMPT_PLAYING_MS, Trigger.PROMPT_AT_MS)
 
 
 class CalleeActs(Protocol):
@@ -24,7 +27,7 @@ class CalleeActs(Protocol):
     clock: SimClock
     hung: bool
 
-    async def callee_says(self, sound: Sound, file: str) -> None: ...
+    async def callee_says(self, sound: Sound, file: str, *, level_db: float) -> None: ...
 
     async def callee_beeps(self, sound: Sound) -> None: ...
 
@@ -60,7 +63,7 @@ class ScriptRunner:
         self._prompt_numbers = {id(run): self._prompts, **dict(list(self._prompt_numbers.items())[:15])}
         self._happened(Trigger.PROMPT_STARTED, self._prompts)
         for index, rule in enumerate(self._callee.rules):
-            if rule.when.trigger is Trigger.PROMPT_PLAYING_MS and self._waits(index, self._prompts):
+            if rule.when.trigger in _HEARD and self._waits(index, self._prompts):
                 self._call.spawn("prompt heard", self._when_heard(index, rule, run))
 
     def prompt_stopped(self, run: PlayRun, *, broken: bool) -> None:
@@ -86,7 +89,8 @@ class ScriptRunner:
         self._call.spawn("callee's rule", self._act(rule))
 
     async def _when_heard(self, index: int, rule: Rule, run: PlayRun) -> None:
-        while (left_ms := rule.when.played_ms - run.heard_ms(self._call.clock.now_ms())) > 0:
+        skipped_ms = run.begin_ms if rule.when.trigger is Trigger.PROMPT_AT_MS else 0.0
+        while (left_ms := rule.when.played_ms - skipped_ms - run.heard_ms(self._call.clock.now_ms())) > 0:
             await self._call.clock.sleep_ms(left_ms)
             if not self._call.is_playing(run):
                 return
@@ -103,8 +107,8 @@ class ScriptRunner:
             if self._call.hung:
                 return
             match action:
-                case Say(file):
-                    await self._call.callee_says(load_sound(Path(file)), Path(file).name)
+                case Say(file, level_db):
+                    await self._call.callee_says(load_sound(Path(file)), Path(file).name, level_db=level_db)
                     self._said += 1
                     self._happened(Trigger.SAID, self._said)
                 case Beep(hz, ms):

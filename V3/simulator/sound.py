@@ -1,18 +1,18 @@
 """Sounds of the simulator: WAV files, tones, and the timeline a leg's audio is rendered from.
 
 A leg carries 8 kHz, as telephony does: 16 kHz files are brought down to it first, and brought up again for a 16 kHz
-stream. Whole sounds are resampled once (soxr) and cached. Samples are int16.
+stream. Whole sounds are resampled and filtered once (soxr) and cached. Samples are int16.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import wave
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ import soxr
 
 from V3.errors import SimulatorError
 
-__all__ = ["LEG_RATE_HZ", "Segment", "Sound", "Timeline", "load_sound", "prompt_sound", "tone"]
+__all__ = ["LEG_RATE_HZ", "Segment", "Sound", "Timeline", "gain_of", "load_sound", "tone"]
 
 LEG_RATE_HZ = 8000
 TONE_PEAK = 10000
@@ -28,15 +28,24 @@ MAX_SOUND_BYTES = 64 << 20
 
 Samples: TypeAlias = npt.NDArray[np.int16]
 
-_TONE = re.compile(r"%\((\d+),(\d+),(\d+(?:\.\d+)?)")
+_HANDSET_HZ: Final = (300.0, 3000.0)  # what comes back from an earpiece to its microphone
+_HANDSET_TAPS: Final = 129  # odd: the filter is symmetric and delays by whole samples, which are taken back
 
 
 class Sound:
-    """Mono audio at the leg's 8 kHz; other rates on demand. ``endless`` is silence without end."""
+    """Mono audio at the leg's 8 kHz; other rates on demand. ``endless`` is silence without end.
 
-    def __init__(self, samples: Samples, *, endless: bool = False) -> None:
+    ``file_hz`` and ``file_samples`` are those of the file it was read from: an offset of ``playback`` counts them.
+    """
+
+    def __init__(
+        self, samples: Samples, *, endless: bool = False, file_hz: int = LEG_RATE_HZ, file_samples: int | None = None
+    ) -> None:
         self._by_rate: dict[int, Samples] = {LEG_RATE_HZ: samples}
+        self._echo: Sound | None = None
         self.duration_ms = math.inf if endless else 1000.0 * len(samples) / LEG_RATE_HZ
+        self.file_hz = file_hz
+        self.file_samples = len(samples) if file_samples is None else file_samples
 
     def at(self, rate_hz: int) -> Samples:
         """All samples at ``rate_hz``."""
@@ -44,6 +53,28 @@ class Sound:
             source = self._by_rate[LEG_RATE_HZ]
             self._by_rate[rate_hz] = _resampled(source, LEG_RATE_HZ, rate_hz)
         return self._by_rate[rate_hz]
+
+    def through_handset(self) -> Sound:
+        """The same in the band that a handset's microphone hears of its own earpiece."""
+        if self._echo is None:
+            source = self._by_rate[LEG_RATE_HZ]
+            heard = np.convolve(source.astype(np.float32), _handset(), mode="same") if len(source) else source
+            self._echo = Sound(np.clip(heard[: len(source)], -32768, 32767).astype(np.int16))
+        return self._echo
+
+
+@lru_cache(maxsize=1)
+def _handset() -> npt.NDArray[np.float32]:
+    """A band pass as a windowed sinc."""
+    at = np.arange(_HANDSET_TAPS) - _HANDSET_TAPS // 2
+    low, high = (2 * hz / LEG_RATE_HZ for hz in _HANDSET_HZ)
+    taps = (high * np.sinc(high * at) - low * np.sinc(low * at)) * np.hamming(_HANDSET_TAPS)
+    return cast("npt.NDArray[np.float32]", taps.astype(np.float32))
+
+
+def gain_of(level_db: float) -> float:
+    """What a level in dB multiplies samples by."""
+    return float(10.0 ** (level_db / 20.0))
 
 
 def _resampled(samples: Samples, from_hz: int, to_hz: int) -> Samples:
@@ -75,7 +106,8 @@ def _loaded(path: str, _mtime_ns: int) -> Sound:
         found = f"{layout[0]} channels of {8 * layout[1]} bit at {layout[2]} Hz"
         raise SimulatorError(f"{path}: {found}; mono, 16 bit at 8000 or 16000 Hz is taken")
     samples = np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.int16)
-    return Sound(_resampled(samples, layout[2], LEG_RATE_HZ))
+    leg = _resampled(samples, layout[2], LEG_RATE_HZ)
+    return Sound(leg, file_hz=layout[2], file_samples=len(samples))
 
 
 @lru_cache(maxsize=64)
@@ -83,42 +115,6 @@ def tone(hz: float, duration_ms: float) -> Sound:
     count = int(duration_ms * LEG_RATE_HZ / 1000)
     wave_form = TONE_PEAK * np.sin(2 * np.pi * hz * np.arange(count) / LEG_RATE_HZ)
     return Sound(wave_form.astype(np.int16))
-
-
-def prompt_sound(path: str) -> Sound | None:
-    """What ``playback`` finds under ``path``: a WAV, ``tone_stream://``, ``silence_stream://``, ``file_string://``.
-
-    None where FreeSWITCH would answer FILE NOT FOUND. Leading ``{parameters}`` and a trailing ``@@offset`` are taken.
-    """
-    if path.startswith("{"):
-        path = path.partition("}")[2]
-    scheme, found, rest = path.partition("://")
-    if not found:
-        return _file_prompt(path)
-    if scheme == "silence_stream":
-        length = rest.split(",", 1)[0]
-        if length in ("-1", "0"):
-            return Sound(np.zeros(0, np.int16), endless=True)
-        return Sound(np.zeros(int(length) * LEG_RATE_HZ // 1000, np.int16)) if length.isdigit() else None
-    if scheme == "tone_stream":
-        match = _TONE.search(rest)
-        return tone(float(match[3]), float(match[1])) if match else None
-    if scheme == "file_string":
-        parts = [_file_prompt(part) for part in rest.split("!")]
-        known = [part.at(LEG_RATE_HZ) for part in parts if part is not None]
-        return Sound(np.concatenate(known)) if known else None
-    return None
-
-
-def _file_prompt(path: str) -> Sound | None:
-    name, _, offset = path.partition("@@")
-    try:
-        sound = load_sound(Path(name))
-    except SimulatorError:
-        return None
-    if offset.isdigit() and int(offset):
-        return Sound(sound.at(LEG_RATE_HZ)[int(offset) :])
-    return sound
 
 
 @dataclass(slots=True)
@@ -129,6 +125,7 @@ class Segment:
     start_ms: float
     offset_ms: float
     end_ms: float
+    gain: float = 1.0
 
 
 class Timeline:
@@ -137,8 +134,8 @@ class Timeline:
     def __init__(self) -> None:
         self.segments: list[Segment] = []
 
-    def add(self, sound: Sound, start_ms: float, *, offset_ms: float = 0.0) -> Segment:
-        segment = Segment(sound, start_ms, offset_ms, start_ms + sound.duration_ms - offset_ms)
+    def add(self, sound: Sound, start_ms: float, *, offset_ms: float = 0.0, gain: float = 1.0) -> Segment:
+        segment = Segment(sound, start_ms, offset_ms, start_ms + sound.duration_ms - offset_ms, gain)
         self.segments.append(segment)
         return segment
 
@@ -147,16 +144,31 @@ class Timeline:
         for segment in self.segments:
             segment.end_ms = min(segment.end_ms, at_ms)
 
-    def mix_into(self, out: npt.NDArray[np.int32], from_ms: float, rate_hz: int) -> None:
-        """Add what sounds from ``from_ms`` on to ``out`` (its length at ``rate_hz`` gives the duration)."""
+    def mix_into(
+        self,
+        out: npt.NDArray[np.int32],
+        from_ms: float,
+        rate_hz: int,
+        *,
+        gain: float = 1.0,
+        heard: Callable[[Sound], Sound] = lambda sound: sound,
+    ) -> None:
+        """Add what sounds from ``from_ms`` on to ``out`` (its length at ``rate_hz`` gives the duration).
+
+        ``gain`` multiplies all of it; ``heard`` is what becomes of each sound on its way.
+        """
         to_ms = from_ms + 1000.0 * len(out) / rate_hz
         for segment in self.segments:
             if segment.end_ms <= from_ms or segment.start_ms >= to_ms or math.isinf(segment.sound.duration_ms):
                 continue
-            samples = segment.sound.at(rate_hz)
+            samples = heard(segment.sound).at(rate_hz)
             first = round((from_ms - segment.start_ms + segment.offset_ms) * rate_hz / 1000)
             lowest = round(segment.offset_ms * rate_hz / 1000)
             highest = min(len(samples), lowest + round((segment.end_ms - segment.start_ms) * rate_hz / 1000))
             begin, end = max(first, lowest), min(first + len(out), highest)
             if begin < end:
-                out[begin - first : end - first] += samples[begin:end]
+                out[begin - first : end - first] += _amplified(samples[begin:end], gain * segment.gain)
+
+
+def _amplified(samples: Samples, gain: float) -> npt.NDArray[np.int32] | Samples:
+    return samples if gain == 1.0 else np.rint(samples * gain).astype(np.int32)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-from V3.calls.report import BargeInReport, CallReport, CallUpdate, PromptReport, SpeechReport, WordReport
+from V3.audio.tones import ToneKind
+from V3.calls.report import CallReport, CallUpdate, PromptReport, SpeechReport, WordReport
 from V3.clock import Clock
 from V3.events import (
     Event,
@@ -24,6 +25,7 @@ from V3.events import (
     SpeechStarted,
     StreamClosed,
     StreamOpened,
+    ToneHeard,
     Word,
 )
 from V3.telephony.line import Line, Playback
@@ -32,6 +34,7 @@ __all__ = ["ActiveCall"]
 
 log = logging.getLogger(__name__)
 
+MAX_DIGITS = 256
 MAILBOX_EVENTS = 512  # beyond that the oldest partial or progress event is dropped, then the oldest of all
 _TIMES = ("at_ms", "start_ms", "end_ms", "voiced_until_ms")
 
@@ -55,6 +58,9 @@ class ActiveCall:
         self.finals: deque[Final] = deque(maxlen=64)
         self.stream_open = False
         self.stream_error = ""  # what FreeSWITCH said of a stream that did not come about
+        self.keys: deque[str] = deque(maxlen=64)  # pressed and not yet taken
+        self.voice_dbfs = 0.0  # how loud the callee has spoken, at the loudest while no prompt played
+        self.just_beeped = False  # a beep, and nobody has spoken since
         self.began_ms = clock.now_ms()
         self._on_update = on_update
         self._mailbox: deque[Event] = deque()
@@ -69,6 +75,12 @@ class ActiveCall:
     @property
     def answered(self) -> bool:
         return self.line is not None and self.line.answered_ms is not None
+
+    @property
+    def playing(self) -> bool:
+        """Whether a prompt of ours is to be heard."""
+        playback = self.line.playback if self.line is not None else None
+        return playback is not None and not playback.stopped.done()
 
     @property
     def now_ms(self) -> int:
@@ -122,9 +134,16 @@ class ActiveCall:
             self._wake.set()
         return event
 
-    def note_prompt(self, step: str, playback: Playback) -> PromptReport:
+    def press(self, key: str) -> None:
+        """Take a key that the callee pressed."""
+        if len(self.report.digits) < MAX_DIGITS:
+            self.report.digits += key
+        self.keys.append(key)
+        self.wake()
+
+    def note_prompt(self, step: str, playback: Playback, *, from_ms: int = 0) -> PromptReport:
         """Begin the report of a prompt that has started; it is completed when it stops."""
-        prompt = PromptReport(step=step, path=playback.path, start_ms=self.at(playback.start_ms))
+        prompt = PromptReport(step=step, path=playback.path, from_ms=from_ms, start_ms=self.at(playback.start_ms))
         self.report.prompts.append(prompt)
 
         def stopped(done: asyncio.Future[str]) -> None:
@@ -136,9 +155,6 @@ class ActiveCall:
         playback.stopped.add_done_callback(stopped)
         return prompt
 
-    def note_barge_in(self, barge_in: BargeInReport) -> None:
-        self.report.barge_ins.append(barge_in)
-
     def _note(self, event: Event) -> None:
         match event:
             case StreamOpened():
@@ -146,9 +162,13 @@ class ActiveCall:
                 self.mark("first_frame", event.at_ms)
             case StreamClosed():
                 self.stream_open = False
+            case ToneHeard() if event.kind == ToneKind.BEEP:
+                self.just_beeped = True
             case SpeechStarted():
-                self.speaking = True
+                self.speaking, self.just_beeped = True, False
                 self.mark("speech_start", event.start_ms)
+            case SpeechContinues() if event.level_dbfs and not self.playing:
+                self.voice_dbfs = max(self.voice_dbfs or event.level_dbfs, event.level_dbfs)
             case SpeechEnded():
                 self.speaking = False
                 self.mark("speech_end", event.end_ms)

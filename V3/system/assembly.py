@@ -16,6 +16,7 @@ from pathlib import Path
 
 from V3.calls.report import CallReport, CallUpdate
 from V3.calls.scenario import Scenario
+from V3.calls.turns import TurnRules
 from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.errors import CapacityReached, DialRefused
@@ -28,7 +29,7 @@ from V3.system.services.whisper_streaming_stt import SttOptions, WhisperStreamin
 from V3.telephony.esl import EslClient, EslSettings
 from V3.wire.mod_audio_stream import call_url
 
-__all__ = ["Assembly", "assembled", "esl_settings", "load_stt"]
+__all__ = ["Assembly", "assembled", "esl_settings", "load_stt", "turn_rules"]
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +148,15 @@ async def _hearing(
         stt = await asyncio.to_thread(load_stt, config)
         stack.callback(stt.close)
     amd = AMDService(config_dir() / config.answer.keywords)
-    server = WebSocketAudioServer(stt, amd=amd, settings=config.server, answer=config.answer, speed=clock.speed)
+    server = WebSocketAudioServer(
+        stt, amd=amd, settings=config.server, answer=config.answer, turns=turn_rules(config), speed=clock.speed
+    )
     return await stack.enter_async_context(server)
+
+
+def turn_rules(config: RobotConfig) -> TurnRules:
+    """When the callee's turn is over, out of the settings."""
+    return TurnRules(short_ms=config.turns.short_ms, usual_ms=config.turns.usual_ms, long_ms=config.turns.long_ms)
 
 
 def _url_elsewhere(settings: ServerSettings, call_id: str) -> str:

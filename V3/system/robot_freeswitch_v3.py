@@ -15,13 +15,15 @@ import uuid as uuids
 from collections.abc import Callable
 from pathlib import Path
 
-from V3.calls.answer import AnswerLabel
-from V3.calls.barge_in import BargeIn, BargeInDetector, BargeInRules
+from V3.calls.answer import AnswerKind, AnswerLabel
+from V3.calls.barge_in import BargeIn, BargeInRules
+from V3.calls.echo import share_said
+from V3.calls.message_drop import DropRules
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, VerdictReport
-from V3.calls.scenario import HangUp, Listen, Play, Scenario, ScenarioRunner
+from V3.calls.scenario import Scenario
 from V3.calls.words import Phrases
 from V3.clock import Clock
-from V3.config import RobotConfig, config_dir
+from V3.config import RobotConfig
 from V3.errors import (
     CallEnded,
     CallTimeout,
@@ -36,8 +38,11 @@ from V3.errors import (
 from V3.events import AnswerClassified, AudioFlagged, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
+from V3.system.conversation import Conversation
+from V3.system.prompts import Prompts
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
+from V3.system.voicemail import leave_message
 from V3.telephony.codec import EslEvent
 from V3.telephony.commands import audio_stream_start, checked_number, dial_string, kill
 from V3.telephony.esl import EslClient
@@ -47,15 +52,23 @@ __all__ = ["RobotFreeSwitchV3"]
 
 log = logging.getLogger(__name__)
 
-QUIET_WAIT_S = 4.0  # how long the robot waits for the callee to finish before it speaks
-UTTERANCE_MAX_S = 20.0  # how long it listens to one answer
-FINAL_WAIT_S = 1.5  # the words of an utterance come this long after its end at the latest
+OWN_WORDS = 0.5  # of the words heard: so many of our own prompt's are its echo
+MAX_REVISIONS = 3  # of one call's verdict; what it does then it does to the end
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
 HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
 MAX_ORPHANS = 200  # kept in mind; the oldest beyond are left to FreeSWITCH's own limit
 LOST_CAUSE = "LOST"  # Line's: FreeSWITCH knows nothing of the channel
 HANGUP_SLACK_S = 30  # beyond the longest call, before FreeSWITCH ends it by itself
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
+
+
+class _AnswerRevised(Exception):
+    """A later verdict took back the one that is being followed. No error: it never leaves this module."""
+
+    def __init__(self, label: AnswerLabel, reason: str) -> None:
+        super().__init__(reason)
+        self.label = label
+        self.reason = reason
 
 
 class RobotFreeSwitchV3:
@@ -88,10 +101,14 @@ class RobotFreeSwitchV3:
         self._book = book or CallBook(Path(config.call.reports_dir), None)
         self._clock = clock or Clock()
         self._on_update = on_update
+        self._prompts = Prompts(config, self._scenario)
         self._rules = BargeInRules(
             speech_ms=config.barge_in.speech_ms,
+            pause_ms=config.barge_in.pause_ms,
             words=config.barge_in.words,
             min_confidence=config.barge_in.min_confidence,
+            false_after_ms=config.barge_in.false_after_ms,
+            faint_db=config.barge_in.faint_db,
             backchannels=Phrases(config.barge_in.backchannels),
             stop_words=Phrases(config.barge_in.stop_words),
         )
@@ -117,8 +134,7 @@ class RobotFreeSwitchV3:
         try:
             await self._dial(call)
             await self._hear(call)
-            if await self._classify(call) is AnswerLabel.HUMAN:
-                await self._talk(call)
+            await self._follow(call, await self._classify(call))
         except CallEnded:
             call.update("ENDED")
         except VoicebotError as exc:
@@ -245,42 +261,77 @@ class RobotFreeSwitchV3:
         call.update("VERDICT", f"{label}: {call.report.verdict.reason}")
         return label
 
+    async def _follow(self, call: ActiveCall, label: AnswerLabel) -> None:
+        """Do what the verdict asks for; a verdict that takes it back while that lasts is followed in its turn."""
+        for _ in range(MAX_REVISIONS):
+            try:
+                return await self._do_as_told(call, label)
+            except _AnswerRevised as revised:
+                label = revised.label
+                call.update("REVISED", f"{label}: {revised.reason}")
+                await self._fall_silent(call)
+        return await self._do_as_told(call, label)
+
+    async def _do_as_told(self, call: ActiveCall, label: AnswerLabel) -> None:
+        if label is AnswerLabel.HUMAN:
+            await self._talk(call)
+        elif label is AnswerLabel.MACHINE:
+            await self._meet_machine(call)
+        else:
+            await self._wait(call, self._config.answer.silence_wait_s, "somebody may speak yet")
+
+    async def _meet_machine(self, call: ActiveCall) -> None:
+        """Leave a message, or let the call be hung up; an unsure verdict is given time to be taken back."""
+        answer, message, verdict = self._config.answer, self._scenario.message, call.report.verdict
+        assert verdict is not None
+        takes_messages = verdict.kind in (AnswerKind.VOICEMAIL, AnswerKind.UNKNOWN)
+        if answer.on_machine == "leave_message" and message is not None and takes_messages:
+            rules = DropRules(
+                wait_ms=round(answer.message_wait_s * 1000), silence_ms=round(answer.message_silence_s * 1000)
+            )
+            await leave_message(call, message, rules=rules, prompts=self._prompts, next_event=self._next)
+        else:
+            await self._wait(call, answer.revise_until_s, "not sure")
+
+    def _is_sure(self, call: ActiveCall) -> bool:
+        """Whether there is a machine beyond doubt."""
+        verdict = call.report.verdict
+        is_machine = verdict is not None and verdict.label == AnswerLabel.MACHINE
+        return is_machine and verdict is not None and verdict.confidence >= self._config.answer.revise_from
+
+    async def _wait(self, call: ActiveCall, until_s: float, why: str) -> None:
+        """Listen until so long after the answer: the verdict may be taken back meanwhile."""
+        if not self._config.answer.revise or call.now_ms >= 1000 * until_s or self._is_sure(call):
+            return
+        call.update("WAITING", why)
+        while (left_s := until_s - call.now_ms / 1000) > 0 and not self._is_sure(call):
+            await self._next(call, left_s)
+
+    async def _fall_silent(self, call: ActiveCall) -> None:
+        """Stop the prompt that was meant for somebody else."""
+        assert call.line is not None
+        if (playback := call.line.playback) is not None and not playback.stopped.done():
+            await call.line.stop_playing(playback)
+
     async def _talk(self, call: ActiveCall) -> None:
         """Follow the scenario to its end."""
-        runner = ScenarioRunner(self._scenario)
+        conversation = Conversation(
+            call,
+            self._scenario,
+            settings=self._config.call,
+            prompts=self._prompts,
+            rules=self._rules,
+            next_event=self._next,
+            interrupt=self._on_barge_in_detected,
+        )
         try:
             async with self._clock.timeout(self._config.call.max_duration_s):
-                while not isinstance(step := runner.next(), HangUp):
-                    if isinstance(step, Play):
-                        await self._play(call, step)
-                        runner.prompt_done()
-                    elif (text := await self._listen(call, step)) is None:
-                        runner.silence()
-                    elif intent := runner.heard(text):
-                        call.report.intents.append(intent)
+                await conversation.run()
         except TimeoutError as exc:
             raise CallTimeout(f"the call lasted over {self._config.call.max_duration_s:g} s") from exc
-        finally:
-            call.report.outcome = runner.outcome
 
-    async def _play(self, call: ActiveCall, step: Play) -> None:
-        """Play a prompt to its end, or to the callee's interruption."""
-        assert call.line is not None
-        await self._wait_for_quiet(call)
-        playback = await call.line.play(self._prompt_path(step.prompt))
-        prompt = call.note_prompt(step.step, playback)
-        call.update("PLAYING", step.prompt)
-        detector = BargeInDetector(self._rules, prompt_start_ms=prompt.start_ms)
-        while not playback.stopped.done():
-            event = await self._next(call, None)
-            if playback.stopped.done():
-                break  # while the event was awaited: there is nothing left to interrupt
-            if event is not None and step.barge_in and (barge_in := detector.feed(event)) is not None:
-                await self._on_barge_in_detected(call, playback, barge_in)
-        call.line.check()
-
-    async def _on_barge_in_detected(self, call: ActiveCall, playback: Playback, barge_in: BargeIn) -> None:
-        """Stop the prompt by ``uuid_break`` and see it stopped."""
+    async def _on_barge_in_detected(self, call: ActiveCall, playback: Playback, barge_in: BargeIn) -> BargeInReport:
+        """Stop the prompt by ``uuid_break`` and see it stopped; whether it goes on is decided later."""
         assert call.line is not None
         entry = BargeInReport(
             reason=barge_in.reason,
@@ -296,39 +347,10 @@ class RobotFreeSwitchV3:
             if playback.breaks_sent:
                 entry.break_sent_ms = call.at(playback.breaks_sent[0])
             call.report.breaks_resent = call.line.breaks_resent
-        if playback.stopped.result() == "hangup":
-            return  # it ended with the call: that confirms no break
-        entry.break_confirmed_ms = call.at(playback.stop_ms)
-        call.update("STOPPED", f"{entry.break_confirmed_ms - entry.speech_start_ms} ms after speech began")
-
-    async def _listen(self, call: ActiveCall, step: Listen) -> str | None:
-        """The callee's answer, or None when nothing was said in time. Early words of it may lie in the prompt's end."""
-        call.update("LISTENING")
-        from_ms = self._answers_from_ms(call)
-        deadline_ms = call.now_ms + 1000 * step.timeout_s
-        latest_ms = deadline_ms + 1000 * UTTERANCE_MAX_S
-        while True:
-            while call.finals:
-                final = call.finals.popleft()
-                if final.end_ms >= from_ms and final.text:
-                    return final.text
-            if call.speaking:  # never cut off: the deadline moves with the speech, within its own bound
-                deadline_ms = min(latest_ms, max(deadline_ms, call.now_ms + 1000 * FINAL_WAIT_S))
-            left_s = (deadline_ms - call.now_ms) / 1000
-            if left_s <= 0:
-                return None
-            await self._next(call, left_s)
-
-    def _answers_from_ms(self, call: ActiveCall) -> int:
-        prompt = call.report.prompts[-1]
-        stop_ms = prompt.stop_ms if prompt.stop_ms is not None else call.now_ms
-        return stop_ms - self._config.call.reply_overlap_ms
-
-    async def _wait_for_quiet(self, call: ActiveCall) -> None:
-        """Do not begin to speak while the callee does."""
-        deadline_ms = call.now_ms + 1000 * QUIET_WAIT_S
-        while call.speaking and call.now_ms < deadline_ms:
-            await self._next(call, (deadline_ms - call.now_ms) / 1000)
+        if playback.stopped.result() != "hangup":  # one that ended with the call confirms no break
+            entry.break_confirmed_ms = call.at(playback.stop_ms)
+            call.update("STOPPED", f"{entry.break_confirmed_ms - entry.speech_start_ms} ms after speech began")
+        return entry
 
     async def _next(self, call: ActiveCall, timeout_s: float | None) -> Event | None:
         """The next event of the call's audio, seen to. Raises CallEnded, or StreamError when the audio is lost."""
@@ -336,16 +358,8 @@ class RobotFreeSwitchV3:
         call.line.check()
         event = await call.next(timeout_s)
         call.line.check()
-        if isinstance(event, AnswerClassified) and call.report.verdict is None:
-            call.report.verdict = VerdictReport(
-                label=event.label,
-                reason=event.reason,
-                confidence=event.confidence,
-                text=event.text,
-                evidence=list(event.evidence),
-                at_ms=call.now_ms,
-            )
-            call.mark("verdict")
+        if isinstance(event, AnswerClassified):
+            self._take_verdict(call, event)
         elif isinstance(event, AudioFlagged):
             call.report.audio_flags.append(f"{event.finding}: {event.message}")
             log.warning("call %s: %s", call.call_id, event.message)
@@ -356,6 +370,36 @@ class RobotFreeSwitchV3:
                 await self._restart_audio(call, f"closed ({event.code} {event.reason})")
             call.line.check()
         return event
+
+    def _take_verdict(self, call: ActiveCall, event: AnswerClassified) -> None:
+        """Note a verdict; one that takes back what the robot acts on is raised."""
+        before = call.report.verdict
+        verdict = VerdictReport(
+            label=event.label,
+            kind=event.kind,
+            reason=event.reason,
+            confidence=event.confidence,
+            text=event.text,
+            evidence=list(event.evidence),
+            at_ms=call.now_ms,
+        )
+        if before is None:
+            call.report.verdict = verdict
+            call.mark("verdict")
+        elif event.revised and self._is_own_echo(call, before.text, event.text):
+            log.info("call %s: a verdict on our own echo is left aside: %s", call.call_id, event.reason)
+        elif event.revised:
+            call.report.revised.append(before)
+            call.report.verdict = verdict
+            raise _AnswerRevised(AnswerLabel(event.label), event.reason)
+        elif before.label == event.label and event.confidence > before.confidence:  # put beyond doubt
+            call.report.verdict = verdict.model_copy(update={"at_ms": before.at_ms})
+
+    def _is_own_echo(self, call: ActiveCall, before: str, text: str) -> bool:
+        """Whether what was heard since the verdict before are the words of prompts that were played meanwhile."""
+        played = [self._prompts.text_of(prompt.path) for prompt in call.report.prompts]
+        news = " ".join(text.split()[len(before.split()) :])
+        return share_said(news, played) >= OWN_WORDS
 
     async def _ended_soon(self, call: ActiveCall) -> bool:
         """Whether the call has ended: what fails on a channel often tells of a hang-up whose event is on its way."""
@@ -369,8 +413,8 @@ class RobotFreeSwitchV3:
 
     def _channel_event(self, call: ActiveCall, event: EslEvent) -> None:
         """What else FreeSWITCH tells of the channel."""
-        if event.name == "DTMF" and len(call.report.digits) < 256:
-            call.report.digits += event["DTMF-Digit"][:1]
+        if event.name == "DTMF" and event["DTMF-Digit"]:
+            call.press(event["DTMF-Digit"][:1])
         elif event.name == "mod_audio_stream::error":
             call.stream_error = event.text.strip()[:300]
             call.wake()
@@ -379,10 +423,6 @@ class RobotFreeSwitchV3:
                 call.post(from_json(event.text))
             except WireError as exc:
                 log.warning("call %s: %s", call.call_id, exc)
-
-    def _prompt_path(self, name: str) -> str:
-        folder = self._config.freeswitch.prompts_dir or str(config_dir() / "scenarios" / "prompts")
-        return f"{folder.rstrip('/')}/{name}"
 
     # The end of a call.
 
@@ -479,6 +519,7 @@ def _dial_variables(config: RobotConfig) -> dict[str, str]:
         **settings.variables,  # ours come last: the safety hang-up is not to be had away
         "ignore_early_media": str(settings.ignore_early_media).lower(),
         "originate_timeout": str(settings.originate_timeout_s),
+        "playback_terminators": "none",  # by default "*" stops a prompt, and looks like a break of ours
         "execute_on_answer": f"sched_hangup +{limit_s} ALLOTTED_TIMEOUT",
         "origination_caller_id_number": settings.caller_id_number,
         "origination_caller_id_name": settings.caller_id_name,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from V3.config import RobotConfig, config_dir
 from V3.errors import ConfigError
 from V3.events import Event
-from V3.system.assembly import load_stt
+from V3.system.assembly import load_stt, turn_rules
 from V3.system.services.amd_service import AMDService
 from V3.system.services.client_server import ClientServer
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -86,7 +86,9 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _hearing(config: RobotConfig, stt: WhisperStreamingSTT) -> WebSocketAudioServer:
     amd = AMDService(config_dir() / config.answer.keywords)
     settings = config.server.model_copy(update={"send_events": True})
-    return WebSocketAudioServer(stt, amd=amd, settings=settings, answer=config.answer, accept_any=True)
+    return WebSocketAudioServer(
+        stt, amd=amd, settings=settings, answer=config.answer, turns=turn_rules(config), accept_any=True
+    )
 
 
 def _model(given: str) -> str:

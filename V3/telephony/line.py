@@ -6,6 +6,8 @@ Rules kept here, from what a real FreeSWITCH does:
 - A prompt is played by ``sendmsg`` (event-lock): 21 ms to start, against 121-202 ms of uuid_broadcast, which also
   swallows a break sent meanwhile. It has started when PLAYBACK_START says so; a missing file gives no such event.
 - A break is confirmed by PLAYBACK_STOP and sent again until it is. A prompt ended by a hang-up was not heard out.
+- A prompt goes on where it was cut as ``path@@SAMPLES``, exact to the sample; SAMPLES are at the file's rate, but the
+  position that PLAYBACK_STOP tells adds to them samples at the channel's. PLAYBACK events have the path without them.
 - Nothing else is sent twice. Whatever is unknown after an error is asked of FreeSWITCH.
 """
 
@@ -65,16 +67,25 @@ class Hangup:
 
 @dataclass(slots=True, eq=False)
 class Playback:
-    """One prompt on its way. Times are the clock's ms; ``status`` is done, break, hangup or empty while it plays."""
+    """One prompt on its way. Times are the clock's ms; ``status`` is done, break, hangup or empty while it plays.
+
+    ``from_ms`` is where in the file it began, ``played_ms`` how much was sent when it stopped.
+    """
 
     path: str
     id: str
     started: asyncio.Future[float]
     stopped: asyncio.Future[str]
+    from_samples: int = 0
     start_ms: float = 0.0
     stop_ms: float = 0.0
-    samples: int = 0
+    played_ms: float = 0.0
     breaks_sent: list[float] = field(default_factory=list)
+
+    @property
+    def argument(self) -> str:
+        """What ``playback`` is given."""
+        return f"{self.path}@@{self.from_samples}" if self.from_samples else self.path
 
     @property
     def heard_out(self) -> bool:
@@ -116,6 +127,11 @@ class Line:
     def dialled(self) -> bool:
         """True once an originate was sent: the number may have rung."""
         return self._dialled
+
+    @property
+    def playback(self) -> Playback | None:
+        """The prompt that is playing, or was the last to."""
+        return self._playback
 
     def close(self) -> None:
         """Stop following the channel."""
@@ -178,12 +194,15 @@ class Line:
         await self._api(commands.audio_stream_stop(self.uuid), slow=True)  # -ERR: nothing was left
         await self.start_audio(url, metadata)
 
-    async def play(self, path: str) -> Playback:
-        """Play a file and return once it has started. Raises PromptError within the bound, or CallEnded."""
+    async def play(self, path: str, *, from_samples: int = 0) -> Playback:
+        """Play a file, from a sample of it on, and return once it has started.
+
+        Raises PromptError within the bound, or CallEnded.
+        """
         self.check()
         loop = asyncio.get_running_loop()
-        playback = Playback(path, str(uuids.uuid4()), loop.create_future(), loop.create_future())
-        text = commands.execute(self.uuid, "playback", path, event_uuid=playback.id)
+        playback = Playback(path, str(uuids.uuid4()), loop.create_future(), loop.create_future(), from_samples)
+        text = commands.execute(self.uuid, "playback", playback.argument, event_uuid=playback.id)
         await self._esl.wait_connected(self._bounds.reconnect_s)
         self.check()
         self._playback = playback
@@ -270,7 +289,7 @@ class Line:
 
     def _take_played(self, playback: Playback, state: Mapping[str, str]) -> None:
         """A prompt whose events were missed: the channel tells which file it plays, and whether that has ended."""
-        if state.get("variable_current_application_data") != playback.path:
+        if state.get("variable_current_application_data") != playback.argument:
             return
         if not playback.started.done():
             playback.start_ms = self._clock.now_ms()
@@ -279,6 +298,7 @@ class Line:
             played_ms = state.get("variable_playback_ms", "")
             now_ms = self._clock.now_ms()
             playback.stop_ms = min(now_ms, playback.start_ms + int(played_ms)) if played_ms.isdigit() else now_ms
+            playback.played_ms = playback.stop_ms - playback.start_ms
             playback.stopped.set_result("break" if playback.breaks_sent else "done")
 
     async def _until(self, future: asyncio.Future[float] | asyncio.Future[None]) -> None:
@@ -338,8 +358,7 @@ class Line:
                 playback.started.set_result(now_ms)
             elif event.name == "PLAYBACK_STOP" and playback.started.done():
                 playback.stop_ms = now_ms
-                position = event["variable_playback_last_offset_pos"]
-                playback.samples = int(position) if position.isdigit() else 0
+                playback.played_ms = _played_ms(playback, event)
                 playback.stopped.set_result("hangup" if event["Hangup-Cause"] else event["Playback-Status"] or "done")
 
     def _answer(self) -> None:
@@ -354,4 +373,14 @@ class Line:
         playback = self._playback
         if playback is not None and not playback.stopped.done():
             playback.stop_ms = self._clock.now_ms()
+            playback.played_ms = playback.stop_ms - playback.start_ms
             playback.stopped.set_result("hangup")
+
+
+def _played_ms(playback: Playback, event: EslEvent) -> float:
+    """How much of the file was sent, by the position that PLAYBACK_STOP tells; by the clock where it tells none."""
+    position, rate = event["variable_playback_last_offset_pos"], event["Channel-Write-Codec-Rate"]
+    if not position.isdigit() or int(position) < playback.from_samples:
+        return playback.stop_ms - playback.start_ms
+    rate_hz = int(rate) if rate.isdigit() and int(rate) else 8000
+    return (int(position) - playback.from_samples) * 1000 / rate_hz

@@ -17,7 +17,7 @@ from scripts.bench.compare import EngineResult
 from scripts.bench.hour import HourResult
 from scripts.bench.report import Machine
 
-__all__ = ["plot_capacity", "plot_comparison", "plot_hour"]
+__all__ = ["plot_capacity", "plot_comparison", "plot_hour", "save_figure"]
 
 _COLORS: Final = ("#0b6e4f", "#2c7fb8", "#d95f0e", "#7a0177", "#d17fc4")
 _LONGEST_S: Final = 6.0
@@ -49,7 +49,7 @@ def plot_hour(directory: Path, result: HourResult, machine: Machine) -> Path:
     below.set_ylim(bottom=0.0)
     below.set_xlabel("minute of the call")
     above.set_title(f"One stream of {result.audio_s / 60:.0f} minutes: {result.cpu_s:.0f} s of CPU time")
-    return _save(figure, directory / "hour.png", machine, [above, below])
+    return save_figure(figure, directory / "hour.png", machine, [above, below])
 
 
 def _latency(directory: Path, results: Sequence[EngineResult], machine: Machine) -> Path:
@@ -65,7 +65,7 @@ def _latency(directory: Path, results: Sequence[EngineResult], machine: Machine)
     left.set_ylabel("of all words said (%)")
     left.set_ylim(0, 100)
     figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
-    return _save(figure, directory / "latency.png", machine, [left, right])
+    return save_figure(figure, directory / "latency.png", machine, [left, right])
 
 
 def _curve(axes: Axes, spread: Spread, result: EngineResult, color: str) -> None:
@@ -85,10 +85,10 @@ def _cost(directory: Path, results: Sequence[EngineResult], machine: Machine) ->
     axes.set_xlim(0, 1.15 * max(values, default=1.0))
     axes.set_xlabel("CPU seconds per second of audio")
     axes.set_title("What one stream costs")
-    return _save(figure, directory / "cost.png", machine, [axes], "x")
+    return save_figure(figure, directory / "cost.png", machine, [axes], "x")
 
 
-def _save(
+def save_figure(
     figure: Figure, path: Path, machine: Machine, axes: Sequence[Axes], grid: Literal["both", "x"] = "both"
 ) -> Path:
     for one in axes:
@@ -133,4 +133,4 @@ def plot_capacity(directory: Path, levels: Sequence[Level], machine: Machine, *,
     beside.plot(calls, [level.stretch for level in levels], color=_COLORS[3], marker="o", ms=3.5)
     beside.set_ylabel("stretch of the hop", color=_COLORS[3])
     beside.set_ylim(0, 4.2)
-    return _save(figure, directory / "capacity.png", machine, [above, below])
+    return save_figure(figure, directory / "capacity.png", machine, [above, below])

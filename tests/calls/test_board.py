@@ -29,7 +29,14 @@ def closed(call_id: str = "a") -> StreamClosed:
 
 
 VERDICT = AnswerClassified(
-    call_id="a", at_ms=2300, label="HUMAN", reason="keywords", confidence=0.9, text="oui", evidence=("oui (1.0)",)
+    call_id="a",
+    at_ms=2300,
+    label="HUMAN",
+    reason="keywords",
+    confidence=0.9,
+    text="oui",
+    evidence=("oui (1.0)",),
+    kind="person",
 )
 
 
@@ -56,7 +63,7 @@ def test_a_call_from_its_first_sound_to_its_end() -> None:
     assert told["call"]["latency_ms"] == {"verdict": 2400}
     assert told["call"]["verdict"] == {
         "label": "HUMAN",
-        "kind": "",
+        "kind": "person",
         "reason": "keywords",
         "confidence": 0.9,
         "evidence": ["oui (1.0)"],

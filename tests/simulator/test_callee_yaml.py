@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from esl_client import write_wav
 
 from V3.errors import SimulatorError
-from V3.simulator import Beep, Callee, Dtmf, HangUp, Record, Rule, Say, Silence, When, load_callees
+from V3.simulator import Beep, Callee, Dtmf, Echo, HangUp, Record, Rule, Say, Silence, When, load_callees
 
 FULL = """
 callees:
@@ -29,8 +30,11 @@ callees:
         do: {dtmf: "12#"}
       - {when: {dtmf: "1"}, do: {hang_up: USER_BUSY}}
       - {when: said, do: hang_up}
+      - {when: {prompt_at_ms: 900}, do: hang_up}
   busy: {outcome: busy}
   mute: {media: false}
+  loud: {echo: {db: -12, delay_ms: 80}, rules: [{when: answered, do: {say: {file: allo.wav, level_db: -20}}}]}
+  plain_echo: {echo: {}}
 """
 
 
@@ -56,10 +60,14 @@ def test_everything_a_script_can_say(tmp_path: Path) -> None:
             Rule(When("prompt_ended", nth=1), (Dtmf("12#"),), repeat=True),
             Rule(When("dtmf", digits="1"), (HangUp("USER_BUSY"),)),
             Rule(When("said"), (HangUp(),)),
+            Rule(When("prompt_at_ms", played_ms=900), (HangUp(),)),
         ),
     )
     assert callees["busy"] == Callee(outcome="busy")
     assert callees["mute"] == Callee(media=False)
+    quiet = Say(tmp_path / "allo.wav", level_db=-20)
+    assert callees["loud"] == Callee(echo=Echo(-12, 80), rules=(Rule(When("answered"), (quiet,)),))
+    assert callees["plain_echo"] == Callee(echo=Echo(db=-18, delay_ms=120))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +81,12 @@ def test_everything_a_script_can_say(tmp_path: Path) -> None:
         ("callees: {a: {rules: [{when: answered, do: {sing: x.wav}}]}}", "callees.a.rules.0.do.0.sing"),
         ("callees: {a: {rules: [{when: answered, do: {say: gone.wav}}]}}", "gone.wav: no such sound"),
         ("callees: {a: {rules: [{when: answered, do: {dtmf: x}}]}}", "callees.a.rules.0.do.0.dtmf"),
+        ("callees: {a: {rules: [{when: answered, do: {say: {file: gone.wav}}}]}}", "gone.wav: no such sound"),
+        ("callees: {a: {rules: [{when: answered, do: {say: {level_db: 3}}}]}}", "callees.a.rules.0.do.0.say.file"),
+        ("callees: {a: {rules: [{when: answered, do: {say: {file: a, level_db: 30}}}]}}", "do.0.say.level_db"),
+        ("callees: {a: {echo: {db: 3}}}", "callees.a.echo.db"),
+        ("callees: {a: {echo: {db: -18, delay: 9}}}", "callees.a.echo.delay"),
+        ("callees: {a: {echo: -18}}", "callees.a.echo"),
         ("callees: {0601: {}}", "quote the number"),
         ("people: {}", "people"),
         ("[", "no YAML"),
@@ -101,3 +115,9 @@ def test_a_sound_of_another_layout_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_outcome_is_refused() -> None:
     with pytest.raises(SimulatorError, match="asleep"):
         Callee(outcome="asleep")
+
+
+@pytest.mark.parametrize("make", [lambda: Echo(db=1), lambda: Echo(delay_ms=-1), lambda: Say("a.wav", level_db=21)])
+def test_levels_out_of_reason_are_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(SimulatorError, match="is taken"):
+        make()

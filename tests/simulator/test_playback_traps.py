@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, write_wav
 
-from V3.simulator import Callee, FreeSwitchSimulator
+from V3.simulator import Callee, Dtmf, FreeSwitchSimulator, Rule, When
 
 SPEED = 4.0  # slow enough that a command takes far less than a lead of 100 ms
 EVENTS = "CHANNEL_PARK CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE PLAYBACK_START PLAYBACK_STOP CHANNEL_HANGUP_COMPLETE"
@@ -152,5 +152,47 @@ def test_the_event_uuid_comes_back_as_application_uuid(tmp_path: Path) -> None:
         await client.command(execute(uuid, prompt) + "\nEvent-UUID: mine-1")
         done = await client.event("CHANNEL_EXECUTE_COMPLETE")
         assert done["Application-UUID"] == "mine-1"
+
+    in_call(scene)
+
+
+@pytest.mark.parametrize(
+    ("digits", "terminators", "status"),
+    [
+        ("*", "", "break"),
+        ("1#", "", "done"),
+        ("1", "any", "break"),
+        ("#", "12#", "break"),
+        ("12*#", "none", "done"),
+    ],
+)
+def test_a_star_stops_a_playback_unless_told_otherwise(
+    tmp_path: Path, digits: str, terminators: str, status: str
+) -> None:
+    prompt = write_wav(tmp_path / "p.wav", 0.8)
+
+    async def scene(_simulator: FreeSwitchSimulator, client: EslClient, uuid: str) -> None:
+        if terminators:
+            await client.api(f"uuid_setvar {uuid} playback_terminators {terminators}")
+        await client.command(execute(uuid, prompt))
+        stop = await client.event("PLAYBACK_STOP")
+        assert stop["Playback-Status"] == status
+        assert stop["variable_playback_terminator_used"] == (digits if status == "break" else "")
+        done = (await client.count("CHANNEL_EXECUTE_COMPLETE", 1))[-1]
+        assert done["Application-Response"] == "FILE PLAYED"
+
+    in_call(scene, Callee(rules=(Rule(When("prompt_playing_ms", played_ms=200), (Dtmf(digits),)),)))
+
+
+def test_the_start_of_a_playback_still_tells_the_end_of_the_one_before(tmp_path: Path) -> None:
+    """Only PLAYBACK_STOP has a position of its own."""
+    prompt = write_wav(tmp_path / "p.wav", 0.3)
+
+    async def scene(_simulator: FreeSwitchSimulator, client: EslClient, uuid: str) -> None:
+        await client.command(execute(uuid, prompt))
+        await client.event("PLAYBACK_STOP")
+        await client.command(execute(uuid, f"{prompt}@@800"))
+        _, second = await client.count("PLAYBACK_START", 2)
+        assert second["variable_playback_last_offset_pos"] == "2400"
 
     in_call(scene)

@@ -1,30 +1,33 @@
 """One call's ears: who answered from the first seconds, then words as they are spoken.
 
-The answer is decided in batch on the first ``window_s`` of audio; partials begin with the verdict, finals and voice
-activity are there from the first frame. When the recogniser is late, timing decides alone: the deadline holds.
+Until the verdict the recogniser is asked every fifth of a second what was said so far, and once more for the whole
+window (2.3 s); partials begin with the verdict, finals, voice activity and tones are there from the first frame. When
+the recogniser is late, what was heard so far decides with timing and tones: the deadline holds. Later words and tones
+may take the verdict back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import numpy as np
-
 from V3.audio.pcm import SAMPLES_PER_MS, Audio
-from V3.audio.vad import EdgeKind, VoiceActivity
+from V3.audio.tones import Tone
+from V3.audio.vad import EdgeKind, VadEdge
+from V3.calls.answer import AnswerVerdict
+from V3.calls.answer_ear import AnswerEar
 from V3.errors import RecognitionError
-from V3.events import AnswerClassified, Event, SpeechContinues, StreamOpened
-from V3.system.services.amd_service import AMDService, Timing
+from V3.events import AnswerClassified, Event, Final, Partial, SpeechContinues, StreamOpened, ToneHeard
 
 __all__ = ["CallHearing", "Stream"]
 
 log = logging.getLogger(__name__)
 
-CONTINUES_EVERY_MS = 250
-VAD_TAIL_MS = 240  # shorter than an utterance's end: timing wants to know the silence early
+CONTINUES_EVERY_MS = 60
+_KEPT_FINALS = 8  # of the first seconds: what may take a verdict back
 
 
 class Stream(Protocol):
@@ -38,34 +41,37 @@ class Stream(Protocol):
 
 
 class CallHearing:
-    """Feed ``push`` with the callee's audio; events go to ``emit``. Lives on the event loop."""
+    """Feed ``push`` with the callee's audio; events go to ``emit``. Lives on the event loop.
+
+    ``ear`` decides who answered; with ``decides=False`` that is known already and it only listens for voice and tones.
+    ``recognise(audio)`` says what was said, or raises RecognitionError within a bound of its own.
+    """
 
     def __init__(
         self,
         *,
         call_id: str,
         rate_hz: int,
-        stream: Stream,
+        open_stream: Callable[[Callable[[Event], None]], Stream],
         emit: Callable[[Event], None],
         recognise: Callable[[Audio], Awaitable[str]],
-        amd: AMDService | None,
-        window_ms: int,
+        ear: AnswerEar,
+        decides: bool = True,
     ) -> None:
         self._call_id = call_id
         self._rate_hz = rate_hz
-        self._stream = stream
         self._emit = emit
         self._recognise = recognise
-        self._amd = amd
-        self._window_samples = window_ms * SAMPLES_PER_MS
-        self._window: list[Audio] = []
+        self._ear = ear
+        self._decides = decides
         self._heard_samples = 0
-        self._voice = VoiceActivity(end_ms=VAD_TAIL_MS)
         self._voice_start_ms = 0
-        self._lead_ms: int | None = None
         self._next_continues_ms = 0
+        self._glance: asyncio.Task[None] | None = None
         self._verdict: asyncio.Task[None] | None = None
-        stream.partials = amd is None
+        self._finals: deque[str] = deque(maxlen=_KEPT_FINALS)
+        self._stream = open_stream(self._take_words)
+        self._stream.partials = not decides
 
     @property
     def at_ms(self) -> int:
@@ -77,17 +83,18 @@ class CallHearing:
         if not self._heard_samples:
             self._emit(StreamOpened(call_id=self._call_id, at_ms=0, rate_hz=self._rate_hz))
         self._heard_samples += audio.size
-        rest = audio
-        if self._amd is not None and self._verdict is None:
-            rest = self._fill_window(audio, self._amd)
-        self._watch_voice(rest)
+        edges, tones = self._ear.push(audio)
+        self._tell(edges, tones)
+        if self._decides:
+            self._think()
         self._stream.process_chunk(audio)
 
     async def close(self) -> None:
         """End the stream: what was being said is heard to its end; a verdict under way is dropped."""
-        if self._verdict is not None and not self._verdict.done():
-            self._verdict.cancel()
-            await asyncio.gather(self._verdict, return_exceptions=True)
+        under_way = [task for task in (self._glance, self._verdict) if task is not None and not task.done()]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         try:
             await self._stream.afinish()
         except RecognitionError as exc:
@@ -95,41 +102,89 @@ class CallHearing:
         finally:
             self._stream.close()
 
-    def _fill_window(self, audio: Audio, amd: AMDService) -> Audio:
-        """Take what is missing in the answer's window, ask for the verdict when it is full; what lies beyond it."""
-        missing = self._window_samples - sum(part.size for part in self._window)
-        self._window.append(audio[:missing])
-        self._watch_voice(audio[:missing])
-        if audio.size >= missing:  # timing is taken now: a message may hold a second more
-            window, timing = np.concatenate(self._window), self._timing()
-            self._window.clear()
-            self._verdict = asyncio.create_task(self._classify(amd, window, timing), name=f"answer {self._call_id}")
-        return audio[missing:]
-
-    def _watch_voice(self, audio: Audio) -> None:
-        for edge in self._voice.push(audio):
+    def _tell(self, edges: list[VadEdge], tones: list[Tone]) -> None:
+        for edge in edges:
             if edge.kind is EdgeKind.STARTED:
                 self._voice_start_ms = edge.edge_ms
                 self._next_continues_ms = edge.edge_ms + CONTINUES_EVERY_MS
-                self._lead_ms = edge.edge_ms if self._lead_ms is None else self._lead_ms
-        if self._voice.speaking and self._voice.at_ms >= self._next_continues_ms:
-            self._next_continues_ms += CONTINUES_EVERY_MS
-            until_ms = self._voice.at_ms - self._voice.silence_ms
+        for tone in tones:
+            self._emit(
+                ToneHeard(
+                    call_id=self._call_id,
+                    at_ms=self.at_ms,
+                    kind=str(tone.kind),
+                    start_ms=tone.start_ms,
+                    end_ms=tone.end_ms,
+                    hz=round(tone.frequencies_hz[0], 1),
+                )
+            )
+        voice = self._ear.voice
+        if voice.speaking and voice.at_ms >= self._next_continues_ms:
+            self._next_continues_ms = voice.at_ms + CONTINUES_EVERY_MS
+            until_ms = voice.at_ms - voice.silence_ms
             self._emit(
                 SpeechContinues(
-                    call_id=self._call_id, at_ms=self.at_ms, start_ms=self._voice_start_ms, voiced_until_ms=until_ms
+                    call_id=self._call_id,
+                    at_ms=self.at_ms,
+                    start_ms=self._voice_start_ms,
+                    voiced_until_ms=until_ms,
+                    level_dbfs=self._ear.level_dbfs,
                 )
             )
 
-    async def _classify(self, amd: AMDService, window: Audio, timing: Timing) -> None:
-        text = ""
+    # Who answered.
+
+    def _think(self) -> None:
+        """Ask what there is to ask, and say what is sure."""
+        if self._ear.due:
+            if self._verdict is None:
+                self._verdict = asyncio.create_task(self._decide(), name=f"answer {self._call_id}")
+            return
+        if self._ear.verdict is None and (self._glance is None or self._glance.done()) and self._ear.wants_words():
+            self._glance = asyncio.create_task(self._look_at_words(), name=f"words so far {self._call_id}")
+        self._look()
+
+    def _look(self) -> None:
+        had = self._ear.verdict
+        if (verdict := self._ear.look()) is not None:
+            self._say(verdict, revised=had is not None and had.label is not verdict.label)
+
+    async def _look_at_words(self) -> None:
+        text = await self._words(self._ear.window())
+        if text is not None and self._ear.verdict is None:
+            self._ear.hear(text)
+            if not self._ear.due:
+                self._look()
+
+    async def _decide(self) -> None:
+        text = await self._words(self._ear.window())
+        self._say(self._ear.decide(text), revised=False)
+
+    async def _words(self, audio: Audio) -> str | None:
+        """What was said in the audio; None where the recogniser did not say in time."""
         try:
-            text = await self._recognise(window)
+            return await self._recognise(audio)
         except RecognitionError as exc:
-            log.warning("call %s: the recogniser did not answer, timing decides: %s", self._call_id, exc)
+            log.warning("call %s: the recogniser did not answer, the verdict goes without: %s", self._call_id, exc)
         except Exception:  # the root of a task: whatever an engine raises, the call gets its verdict
-            log.exception("call %s: the recogniser failed, timing decides", self._call_id)
-        verdict = amd.detect(text, timing=timing)
+            log.exception("call %s: the recogniser failed, the verdict goes without", self._call_id)
+        return None
+
+    def _take_words(self, event: Event) -> None:
+        """The stream's events, on their way: later words may take the verdict back."""
+        self._emit(event)
+        if not self._decides or self._ear.verdict is None or not self._ear.policy.wants(self._ear.at_ms):
+            return
+        if isinstance(event, Partial):
+            self._ear.hear(" ".join([*self._finals, event.text]))
+        elif isinstance(event, Final):
+            self._finals.append(event.text)
+            self._ear.hear(" ".join(self._finals))
+        else:
+            return
+        self._look()
+
+    def _say(self, verdict: AnswerVerdict, *, revised: bool) -> None:
         self._stream.partials = True
         self._emit(
             AnswerClassified(
@@ -140,14 +195,7 @@ class CallHearing:
                 confidence=verdict.confidence,
                 text=verdict.text,
                 evidence=verdict.evidence,
+                kind=str(verdict.kind),
+                revised=revised,
             )
-        )
-
-    def _timing(self) -> Timing:
-        window_ms = self._window_samples // SAMPLES_PER_MS
-        return Timing(
-            window_ms=window_ms,
-            speech_ms=self._voice.speech_ms,
-            lead_ms=window_ms if self._lead_ms is None else self._lead_ms,
-            tail_ms=self._voice.silence_ms,
         )

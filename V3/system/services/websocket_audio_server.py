@@ -30,6 +30,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from V3.audio.pcm import Audio
+from V3.calls.answer import AnswerDecider
+from V3.calls.answer_ear import AnswerEar
+from V3.calls.answer_policy import AnswerRules
+from V3.calls.turns import TurnRules, turn_silence
+from V3.calls.words import Phrases
 from V3.config import AnswerSettings, ServerSettings
 from V3.errors import CapacityReached, RecognitionError, VoicebotError, WireError
 from V3.events import AnswerClassified, Event, Partial, SpeechContinues, StreamClosed, StreamFailed, to_json
@@ -47,6 +52,7 @@ MAX_WIRE_ERRORS = 50  # a client that breaks its dialect so often is closed
 NORMAL_CLOSE, GOING_AWAY_CLOSE, POLICY_CLOSE, FAILED_CLOSE, TRY_LATER_CLOSE = 1000, 1001, 1008, 1011, 1013
 NO_CLOSE_FRAME = 1006
 _ANY_NUMBER = 1_000_000  # of an engine that does not know how many calls it can hear
+_NO_DECIDER = AnswerDecider(machine=(), human=(), hallucinations=Phrases(()))
 
 Handler = Callable[[Event], None]
 
@@ -65,6 +71,7 @@ class WebSocketAudioServer:
         amd: AMDService | None = None,
         settings: ServerSettings | None = None,
         answer: AnswerSettings | None = None,
+        turns: TurnRules | None = None,
         accept_any: bool = False,
         speed: float = 1.0,
     ) -> None:
@@ -72,6 +79,7 @@ class WebSocketAudioServer:
         self._amd = amd
         self.settings = settings or ServerSettings()
         self._answer = answer or AnswerSettings()
+        self._turns = turns or TurnRules()
         self._accept_any = accept_any
         self._speed = speed
         self._handlers: dict[str, Handler] = {}
@@ -252,11 +260,11 @@ class WebSocketAudioServer:
         return CallHearing(
             call_id=path.call_id,
             rate_hz=path.rate_hz,
-            stream=self.stream(path.call_id, emit),
+            open_stream=functools.partial(self.stream, path.call_id),
             emit=emit,
             recognise=functools.partial(self._recognise, path.call_id),
-            amd=None if path.call_id in self._classified else self._amd,
-            window_ms=round(self._answer.window_s * 1000),
+            ear=AnswerEar(self._amd.decider if self._amd is not None else _NO_DECIDER, answer_rules(self._answer)),
+            decides=self._amd is not None and path.call_id not in self._classified,
         )
 
     def stream(self, call_id: str, emit: Handler) -> Stream:
@@ -265,7 +273,9 @@ class WebSocketAudioServer:
             other: Stream = self._stt.open_online_call(call_id, on_event=emit)
             return other
         if hasattr(self._stt, "process_chunk"):
-            stream: Stream = self._stt.open_stream(call_id, on_event=emit, loop=asyncio.get_running_loop())
+            stream: Stream = self._stt.open_stream(
+                call_id, on_event=emit, loop=asyncio.get_running_loop(), endpoint=turn_silence(self._turns)
+            )
             return stream
         return WindowedStream(self._stt, call_id, on_event=emit)
 
@@ -281,6 +291,20 @@ class WebSocketAudioServer:
                 return str(await transcribed(self._stt, audio, call_id=call_id))
         except TimeoutError as exc:
             raise RecognitionError(f"no transcript within {limit_s:g} s") from exc
+
+
+def answer_rules(settings: AnswerSettings) -> AnswerRules:
+    """When a verdict is given, out of the settings."""
+    return AnswerRules(
+        window_ms=round(settings.window_s * 1000),
+        early=settings.early_verdict,
+        early_person_from=settings.early_person_from,
+        early_machine_from=settings.early_machine_from,
+        early_silence_ms=settings.early_silence_ms,
+        greeting_silence_ms=settings.greeting_silence_ms,
+        revise_until_ms=round(settings.revise_until_s * 1000) if settings.revise else 0,
+        revise_from=settings.revise_from,
+    )
 
 
 def _bearer(request: Request) -> str:

@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import itertools
 import time
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 from rich.console import Console
@@ -83,14 +84,16 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         loop: asyncio.AbstractEventLoop | None = None,
         partials: bool = True,
         policy: PolicyName | None = None,
+        endpoint: Callable[[Sequence[str]], int] | None = None,
     ) -> SpeechStream:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
 
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
         next frame. ``call_id`` is one per stream: a call heard in stereo has two. ``policy`` commits the words of
-        partials; the service's by default.
+        partials; the service's by default. ``endpoint`` says by its words how many ms of silence end an utterance
+        (:class:`V3.asr.online.StreamingSession`).
         """
-        session = self._session(call_id, partials=partials, policy=policy)
+        session = self._session(call_id, partials=partials, policy=policy, endpoint=endpoint)
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
 
     def open_online_call(self, call_id: str, *, on_event: OnEvent) -> WhisperOnlineCall:
@@ -123,7 +126,14 @@ class WhisperStreamingSTT(FasterWhisperSTT):
             self._single = SpeechStream(self._batcher, session, wait_s=self.options.timeout_s)
         return self._single
 
-    def _session(self, call_id: str, *, partials: bool, policy: PolicyName | None = None) -> StreamingSession:
+    def _session(
+        self,
+        call_id: str,
+        *,
+        partials: bool,
+        policy: PolicyName | None = None,
+        endpoint: Callable[[Sequence[str]], int] | None = None,
+    ) -> StreamingSession:
         options = self.options
         session = StreamingSession(
             call_id,
@@ -135,6 +145,7 @@ class WhisperStreamingSTT(FasterWhisperSTT):
             partials=partials,
             policy=policy or options.policy,
             mel_bands=self.info.mel_bands,
+            endpoint=endpoint,
         )
         session.prompt, session.hotwords = options.prompt, options.hotwords
         return session

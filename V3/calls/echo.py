@@ -1,0 +1,81 @@
+"""Whether what was heard from the callee is our own prompt coming back. A core.
+
+A handset lets some of what it plays into its microphone: the robot then hears itself, late and faint, and must not
+take that for an interruption. What tells is the text: several telling words are the prompt's own, in its order, and of
+the moment that is being played; or all words are, of that very moment. A person who repeats a word of the question has
+others around it ("quel rendez-vous ?"), or says it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from V3.calls.sound_key import sound_key
+from V3.calls.words import fold_words
+from V3.events import Word
+
+__all__ = ["EchoMatcher", "share_said"]
+
+_MS_PER_CHARACTER = 70  # of French speech, where the prompt's length is not known
+_EARLY_MS, _LATE_MS = (
+    700,
+    1200,
+)  # how far a word may lie from its place, by the text's even pace, and by the echo's delay
+_TIGHT_MS = (-500, 700)  # the same where every word heard must be the prompt's
+_SHARE = 0.6  # of the telling words heard
+_TELLING_LETTERS = 4  # shorter words are in every prompt
+_LEAST = 3  # telling words; where this call has echoed before, one less
+
+
+class EchoMatcher:
+    """The words of one prompt and when they are played. ``length_ms`` is the prompt's, 0 where it is not known."""
+
+    def __init__(self, text: str, *, length_ms: int = 0) -> None:
+        words = fold_words(text)
+        letters = sum(len(word) + 1 for word in words)
+        length_ms = length_ms or letters * _MS_PER_CHARACTER
+        self._words: list[_Placed] = []
+        at = 0
+        for word in words:
+            self._words.append((sound_key(word), length_ms * at / max(1, letters), len(word) >= _TELLING_LETTERS))
+            at += len(word) + 1
+
+    def is_echo(self, words: Sequence[Word], *, prompt_start_ms: int, suspected: bool = False) -> bool:
+        """Whether these words are the prompt's. ``prompt_start_ms``: when its first sample was played, on their clock.
+
+        ``suspected``: the call has echoed before, so fewer words tell.
+        """
+        heard = [
+            (sound_key(part), float(word.start_ms - prompt_start_ms), len(part) >= _TELLING_LETTERS)
+            for word in words
+            for part in fold_words(word.text)
+        ]
+        telling = [each for each in heard if each[2]]
+        if not telling:
+            return False
+        if _in_order(heard, self._words, _TIGHT_MS) == len(heard):
+            return True
+        wanted = max(_LEAST - suspected, _SHARE * len(telling))
+        return _in_order(telling, [each for each in self._words if each[2]], (-_EARLY_MS, _LATE_MS)) >= wanted
+
+
+_Placed = tuple[str, float, bool]  # a word's sound, when it is said, whether it is a telling one
+
+
+def _in_order(heard: Sequence[_Placed], said: Sequence[_Placed], reach_ms: tuple[float, float]) -> int:
+    """How many heard words were said in this order at about their time: a longest common subsequence."""
+    best = [0] * (len(said) + 1)
+    for key, at_ms, _ in heard:
+        row = best.copy()
+        for index, (word, place_ms, _) in enumerate(said):
+            near = reach_ms[0] <= at_ms - place_ms <= reach_ms[1]
+            row[index + 1] = max(row[index], best[index] + 1 if near and key == word else best[index + 1])
+        best = row
+    return best[-1]
+
+
+def share_said(heard: str, texts: Iterable[str]) -> float:
+    """The share of the telling words of ``heard`` that one of our own texts has; 0 where there is none."""
+    ours = {sound_key(word) for text in texts for word in fold_words(text)}
+    telling = [word for word in fold_words(heard) if len(word) >= _TELLING_LETTERS]
+    return sum(sound_key(word) in ours for word in telling) / len(telling) if telling else 0.0
