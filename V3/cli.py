@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import logging
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -21,17 +22,16 @@ from rich.text import Text
 
 from V3 import __version__
 from V3.calls.report import CallReport
-from V3.config import RobotConfig, config_dir, load_robot
+from V3.config import RobotConfig, load_robot
 from V3.console import LiveCalls, report_table
 from V3.demo import CALLEES, run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
 from V3.model_commands import add_model_commands
 from V3.simulator import FreeSwitchSimulator, load_callees
-from V3.system.assembly import assembled, load_stt, turn_rules
+from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
-from V3.system.services.amd_service import AMDService
-from V3.system.services.websocket_audio_server import WebSocketAudioServer
+from V3.system.serving import from_environment, serving
 from V3.system.signals import cancelled_by_signals
 from V3.telephony.commands import checked_number
 
@@ -61,12 +61,9 @@ def _main(
     if version:
         console.print(f"V3 {__version__}")
         raise typer.Exit
-    level = getattr(logging, log_level.upper(), None)
-    if not isinstance(level, int):
-        raise typer.BadParameter(f"{log_level!r}: debug, info, warning or error")
     handler = RichHandler(console=errors, show_path=False, markup=False)
-    logging.basicConfig(level=level, format="%(message)s", handlers=[handler])
-    logging.getLogger("websockets").setLevel(max(level, logging.WARNING))
+    logging.basicConfig(format="%(message)s", handlers=[handler])
+    _set_log_level(log_level)
 
 
 @app.command()
@@ -104,18 +101,36 @@ def call(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="address to listen on; not loopback needs a token")] = "",
-    port: Annotated[int, typer.Option(help="port to listen on")] = 0,
-    model: ModelOption = "",
+    root: Annotated[str, typer.Option(help="what / speaks: captions, sources, vad or recorder")] = "",
+    host: Annotated[str, typer.Option(help="address for clients; not loopback needs a token")] = "",
+    port: Annotated[int | None, typer.Option(help="port for clients", min=0, max=65535)] = None,
+    cert: Annotated[str, typer.Option(help="TLS certificate for clients (PEM)")] = "",
+    key: Annotated[str, typer.Option(help="its key")] = "",
+    vad_aggressiveness: Annotated[int | None, typer.Option(help="of voice detection", min=0, max=3)] = None,
+    calls: Annotated[bool, typer.Option(help="hear telephone calls")] = True,  # noqa: FBT002
+    clients: Annotated[bool, typer.Option(help="serve captions, other clients and the pages")] = True,  # noqa: FBT002
+    calls_host: Annotated[str, typer.Option(help="address for calls; not loopback needs a token")] = "",
+    calls_port: Annotated[int | None, typer.Option(help="port for calls", min=0, max=65535)] = None,
+    model: Annotated[str, typer.Option("--model", "--model-id", help="telephone-fr, small, large-v3-turbo ...")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "",
+    dtype: Annotated[str, typer.Option(help="float16, float32 or int8")] = "",
     config: ConfigOption = None,
 ) -> None:
-    """Hear calls for robots elsewhere: mod_audio_stream in, events back as mod_audio_stream::json."""
-    changes: dict[str, Any] = {"send_events": True}
-    if host:
-        changes["host"] = host
-    if port:
-        changes["port"] = port
-    _run(_serve(_settings(config, model=model).replacing(server=changes)))
+    """Hear clients (captions in the browser, other programs) and calls for robots elsewhere.
+
+    Clients: / (--root), /captions, /ws/transcription, /vad, /ajax/audio and the page of calls at /calls. Calls:
+    mod_audio_stream in, events back as mod_audio_stream::json. WHISPER_MODEL_PATH, WHISPER_LAN and WHISPER_LOG_LEVEL
+    are obeyed where no option says otherwise.
+    """
+    if not (calls or clients):
+        raise typer.BadParameter("--no-calls and --no-clients leave nothing to serve")
+    given: dict[str, dict[str, Any]] = {
+        "clients": {"root": root, "host": host, "port": port, "certificate": cert, "key": key}
+        | {"vad_aggressiveness": vad_aggressiveness},
+        "server": {"host": calls_host, "port": calls_port},
+        "stt": {"model": model, "device": device, "compute_type": dtype},
+    }
+    _run(_serve(_serve_settings(config, given), calls=calls, clients=clients))
 
 
 @app.command()
@@ -161,22 +176,43 @@ async def _call_all(
     return reports
 
 
-async def _serve(settings: RobotConfig) -> None:
+def _set_log_level(name: str) -> None:
+    level = getattr(logging, name.upper(), None)
+    if not isinstance(level, int):
+        raise typer.BadParameter(f"{name!r}: debug, info, warning or error")
+    logging.getLogger().setLevel(level)
+    for talkative in ("websockets", "uvicorn", "multipart", "python_multipart"):
+        logging.getLogger(talkative).setLevel(max(level, logging.WARNING))
+
+
+def _serve_settings(path: Path | None, given: dict[str, dict[str, Any]]) -> RobotConfig:
+    """The file's settings, then the environment's of other servers, then the options that were given."""
+    try:
+        if level := os.environ.get("WHISPER_LOG_LEVEL", "").strip():
+            _set_log_level(level)
+        changes = {
+            section: {key: value for key, value in keys.items() if value not in ("", None)}
+            for section, keys in given.items()
+        }
+        changes["stt"] = from_environment(os.environ) | changes["stt"]
+        return load_robot(path).replacing(**changes)
+    except ConfigError as exc:
+        _fail(exc)
+        raise  # never reached
+
+
+async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
     with console.status("loading the model"):
         stt = await asyncio.to_thread(load_stt, settings)
-    amd = AMDService(config_dir() / settings.answer.keywords)
     with stt:
-        server = WebSocketAudioServer(
-            stt,
-            amd=amd,
-            settings=settings.server,
-            answer=settings.answer,
-            turns=turn_rules(settings),
-            accept_any=True,
-        )
-        server.on_event.append(_print_event)
-        async with server:
-            console.print(f"listening on {server.settings.host}:{server.port}, path /call/<uuid>; Ctrl-C ends it")
+        async with serving(settings, calls=calls, clients=clients, on_event=_print_event, stt=stt) as parts:
+            if parts.calls is not None:
+                console.print(f"listening on {parts.calls.settings.host}:{parts.calls.port}, path /call/<uuid>")
+            if parts.clients is not None:
+                kind = "https" if settings.clients.certificate else "http"
+                where = f"{kind}://{settings.clients.host}:{parts.clients.port}/"
+                console.print(f"clients on {where} ({settings.clients.root}), calls on {where}calls")
+            console.print("Ctrl-C ends it")
             await asyncio.Event().wait()
 
 

@@ -1,8 +1,8 @@
 """Settings: ``config/robot.yaml`` and ``config/amd_fr.yaml``, read once into frozen models.
 
 Unknown keys are refused by name. Secrets may also come from the environment (``VOICEBOT_ESL_PASSWORD``,
-``VOICEBOT_SERVER_TOKEN``), which wins over the file, and are never printed. The two ``load_`` functions are the only
-ones of the cores that read files: they run once, before any call.
+``VOICEBOT_SERVER_TOKEN``, ``VOICEBOT_CLIENT_TOKEN``), which wins over the file, and are never printed. The two
+``load_`` functions are the only ones of the cores that read files: they run once, before any call.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "AnswerSettings",
     "BargeInSettings",
     "CallSettings",
+    "ClientSettings",
     "FreeSwitchSettings",
     "RobotConfig",
     "ServerSettings",
@@ -52,6 +53,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECRETS = {
     "VOICEBOT_ESL_PASSWORD": ("freeswitch", "password"),
     "VOICEBOT_SERVER_TOKEN": ("server", "token"),
+    "VOICEBOT_CLIENT_TOKEN": ("clients", "token"),
 }
 
 
@@ -94,6 +96,37 @@ class ServerSettings(_Strict):
     def _token_where_the_world_can_reach(self) -> ServerSettings:
         if self.host not in LOOPBACK and not self.token.get_secret_value():
             raise ValueError(f"listening on {self.host} needs a token (server.token or VOICEBOT_SERVER_TOKEN)")
+        return self
+
+
+class ClientSettings(_Strict):
+    """The server of browsers, captions and other programs (python -m V3 serve)."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+    root: Literal["captions", "sources", "vad", "recorder"] = "captions"
+    token: SecretStr = SecretStr("")
+    certificate: str = ""
+    key: str = ""
+    origins: tuple[str, ...] = ()
+    max_clients: int = Field(default=64, ge=1, le=10_000)
+    max_per_address: int = Field(default=32, ge=0)
+    max_message_bytes: int = Field(default=8_388_608, ge=65_536, le=268_435_456)
+    idle_timeout_s: float = Field(default=120.0, gt=0, le=86_400)
+    chunk_duration_s: float = Field(default=2.0, ge=0.5, le=28)
+    min_chunk_s: float = Field(default=0.5, ge=0.1, le=28)
+    rejoin_s: float = Field(default=30.0, ge=0, le=3600)
+    vad_aggressiveness: int = Field(default=2, ge=0, le=3)
+    max_upload_bytes: int = Field(default=104_857_600, ge=65_536)
+    max_upload_s: float = Field(default=7200.0, gt=0, le=86_400)
+    max_uploads: int = Field(default=2, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _safe_where_the_world_can_reach(self) -> ClientSettings:
+        if self.host not in LOOPBACK and not self.token.get_secret_value():
+            raise ValueError(f"listening on {self.host} needs a token (clients.token or VOICEBOT_CLIENT_TOKEN)")
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key are given together or not at all")
         return self
 
 
@@ -174,6 +207,7 @@ class RobotConfig(_Strict):
 
     freeswitch: FreeSwitchSettings = FreeSwitchSettings()
     server: ServerSettings = ServerSettings()
+    clients: ClientSettings = ClientSettings()
     stt: SttSettings = SttSettings()
     answer: AnswerSettings = AnswerSettings()
     barge_in: BargeInSettings = BargeInSettings()

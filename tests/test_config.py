@@ -165,6 +165,14 @@ def test_listening_to_the_world_needs_a_token(host: str) -> None:
     refused(f"server: {{host: '{host}', token: t}}", VOICEBOT_SERVER_TOKEN="")  # the environment wins
 
 
+def test_clients_have_a_token_of_their_own_and_a_certificate_with_its_key() -> None:
+    message = refused("clients: {host: 0.0.0.0}", VOICEBOT_SERVER_TOKEN="t")
+    assert "clients.token or VOICEBOT_CLIENT_TOKEN" in message
+    assert parse_robot("clients: {host: 0.0.0.0}", environ={"VOICEBOT_CLIENT_TOKEN": "t"}).clients.host == "0.0.0.0"
+    assert "together" in refused("clients: {certificate: a.pem}")
+    assert "clients.root" in refused("clients: {root: words}")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_loopback_needs_none(host: str) -> None:
     assert parse_robot(f"server: {{host: '{host}'}}", environ={}).server.token.get_secret_value() == ""

@@ -34,6 +34,7 @@ __all__ = ["Batcher"]
 log = logging.getLogger(__name__)
 
 _CLOSE_TIMEOUT_S: Final = 10.0
+_LAG_SHARE: Final = 0.1  # of a new batch in the mean
 _STRETCH_TOLD: Final = 1.2  # a stretch below it is not worth a line in the log
 
 
@@ -99,7 +100,8 @@ class Batcher:
     def stats(self) -> dict[str, float]:
         """Counts since the start; ``queued`` is what waits now, ``busy_s`` the time spent in decodes.
 
-        ``load`` is the busy share of the last second and a half, ``stretch`` what partials are stretched by,
+        ``lag_ms`` is the mean time lately from a request to its answer, ``load`` the busy share of the last second and
+        a half, ``stretch`` what partials are stretched by,
         ``capacity`` how many calls fit by what they cost; ``suppressed_REASON`` and ``redone`` count transcripts.
         """
         return self._queue.stats()
@@ -131,6 +133,7 @@ class _Job:
     request: DecodeRequest
     bucket: Hashable
     future: Future[Transcript] = field(default_factory=Future)
+    asked_s: float = field(default_factory=time.monotonic)
 
 
 class _Queue:
@@ -146,6 +149,7 @@ class _Queue:
         self._closed = False
         self._counts = Counter(decoded=0, batches=0, dropped=0, failed=0, redone=0)
         self._busy_s = 0.0
+        self._lag_s = 0.0
 
     @property
     def stretch(self) -> float:
@@ -198,7 +202,10 @@ class _Queue:
             self._counts["redone"] += sum(transcript.redone for transcript in heard)
             self._counts.update(f"suppressed_{reason}" for transcript in heard for reason in transcript.suppressed)
             self._busy_s += busy_s
-            self._meter.decoded([job.request.kind for job in batch], busy_s=busy_s, now_s=time.monotonic())
+            now_s = time.monotonic()
+            lag_s = sum(now_s - job.asked_s for job in batch) / len(batch)
+            self._lag_s += (lag_s - self._lag_s) * _LAG_SHARE
+            self._meter.decoded([job.request.kind for job in batch], busy_s=busy_s, now_s=now_s)
             stretch, told = self._meter.stretch, self._told_stretch
             self._told_stretch = stretch > (1.0 if told else _STRETCH_TOLD)
         if self._told_stretch and not told:
@@ -225,6 +232,7 @@ class _Queue:
                 **self._counts,
                 "mean_batch": mean,
                 "busy_s": self._busy_s,
+                "lag_ms": self._lag_s * 1000,
                 "load": self._meter.busy,
                 "stretch": self._meter.stretch,
                 "calls": self._meter.calls,

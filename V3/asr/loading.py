@@ -43,11 +43,18 @@ _REMEDY = f'name a model on this machine, or use "{SHIPPED_MODEL}", which needs 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A CTranslate2 Whisper directory; ``audio_context`` says whether it was trained for windows under 30 s."""
+    """A CTranslate2 Whisper directory; ``audio_context`` says whether it was trained for windows under 30 s.
+
+    ``languages`` and ``tasks`` are what it was trained for; empty where its voicebot.json does not say.
+    ``rolling_prompt``: whether what was said before helps it to hear what follows.
+    """
 
     name: str
     directory: Path
     audio_context: Literal["auto", "full"]
+    languages: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    rolling_prompt: bool = True
 
 
 def find_model(name: str, *, local_files_only: bool = False) -> ModelFiles:
@@ -59,7 +66,7 @@ def find_model(name: str, *, local_files_only: bool = False) -> ModelFiles:
     for needed in _NEEDED_FILES:
         if not (directory / needed).is_file():
             raise ModelNotFound(f"model {name!r}: {directory / needed} is missing")
-    return ModelFiles(name, directory, _audio_context(directory))
+    return ModelFiles(name, directory, **_told(directory))
 
 
 def resolve_device(device: str) -> Literal["cpu", "cuda"]:
@@ -136,19 +143,29 @@ def _directory(name: str, *, local_files_only: bool) -> Path:
         raise ModelNotFound(f"model {name!r} is not on this machine and was not downloaded: {_REMEDY} ({exc})") from exc
 
 
-def _audio_context(directory: Path) -> Literal["auto", "full"]:
+def _told(directory: Path) -> dict[str, Any]:
+    """What voicebot.json says of the model, as fields of ModelFiles; without one it is as Whisper was."""
     path = directory / "voicebot.json"
     if not path.is_file():
-        return "full"
+        return {"audio_context": "full"}
     try:
-        context = json.loads(path.read_text(encoding="utf-8"))["audio_context"]
-    except (ValueError, KeyError, TypeError) as exc:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        context, languages, tasks = told["audio_context"], told.get("languages", []), told.get("tasks", [])
+        rolling_prompt = told.get("rolling_prompt", True)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ModelError(f'{path} does not hold {{"audio_context": "auto" or "full"}}: {exc!r}') from exc
-    if context == "auto":
-        return "auto"
-    if context == "full":
-        return "full"
-    raise ModelError(f"{path}: audio_context is auto or full, not {context!r}")
+    if context not in ("auto", "full"):
+        raise ModelError(f"{path}: audio_context is auto or full, not {context!r}")
+    if not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in (languages, tasks)):
+        raise ModelError(f"{path}: languages and tasks are lists of names")
+    if not isinstance(rolling_prompt, bool):
+        raise ModelError(f"{path}: rolling_prompt is true or false, not {rolling_prompt!r}")
+    return {
+        "audio_context": context,
+        "languages": tuple(languages),
+        "tasks": tuple(tasks),
+        "rolling_prompt": rolling_prompt,
+    }
 
 
 def _check_vocabulary(files: ModelFiles, model: WhisperModel) -> None:

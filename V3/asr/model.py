@@ -39,7 +39,7 @@ from V3.asr.loading import (
     resolve_workers,
 )
 from V3.asr.suspicion import Suppressed, cut_loops, silence_hallucination
-from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKind, DecodeRequest, Transcript
+from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKind, DecodeRequest, Task, Transcript
 from V3.asr.word_times import timed_words
 from V3.audio.pcm import PCM_SCALE, RATE_HZ, Audio, from_l16, peak, resample
 from V3.errors import AudioError, ConfigError, ModelSelfTestFailed
@@ -88,6 +88,12 @@ class RecognizerInfo:
     audio_context: str
     cpu_threads: int
     workers: int = 1
+    languages: tuple[str, ...] = ()
+    """What it was trained for; empty: all that Whisper knows."""
+    tasks: tuple[str, ...] = ()
+    """The same of transcribe and translate."""
+    rolling_prompt: bool = True
+    """Whether what was said before helps it to hear what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class _Bucket:
     frames: int
     prompt_tokens: int
     language: str
+    task: Task
     word_times: bool
 
 
@@ -106,7 +113,7 @@ class Recognizer:
     def __init__(self, model: WhisperModel, info: RecognizerInfo, *, beam_size: int = 1) -> None:
         self._whisper: ctranslate2.models.Whisper = model.model
         self._hf_tokenizer = model.hf_tokenizer
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._tokenizers: dict[tuple[str, Task], Tokenizer] = {}
         self._any_language = _first_language(model)
         self._suppressed = [-1]  # what the model's config.json names
         self._beam_size = beam_size
@@ -141,8 +148,24 @@ class Recognizer:
         side_by_side = resolve_workers(workers, device=where, cpu_threads=threads)
         compute = resolve_compute_type(compute_type, where)
         model = load_whisper(files, device=where, compute_type=compute, cpu_threads=threads, workers=side_by_side)
-        info = replace(_describe(model, files, context), cpu_threads=threads, workers=side_by_side)
+        info = replace(
+            _describe(model, files, context),
+            cpu_threads=threads,
+            workers=side_by_side,
+            languages=files.languages,
+            tasks=files.tasks or _tasks(files.name),
+            rolling_prompt=files.rolling_prompt,
+        )
         return cls(model, info, beam_size=beam_size)
+
+    def check(self, language: str, task: Task = "transcribe") -> None:
+        """Raises ConfigError, by name, for a language or a task that this model was not trained for."""
+        info = self.info
+        if info.languages and language not in info.languages and language != DETECT:
+            raise ConfigError(f"model {info.name!r} hears {', '.join(info.languages)} only, not {language!r}")
+        if task == "translate" and (not self._whisper.is_multilingual or "translate" not in (info.tasks or (task,))):
+            raise ConfigError(f"model {info.name!r} was trained to transcribe only: it cannot translate")
+        self._tokenizer(language, task)
 
     def bucket(self, request: DecodeRequest) -> Hashable:
         """Requests with equal buckets can be decoded in one batch.
@@ -204,7 +227,8 @@ class Recognizer:
 
     def _bucket(self, request: DecodeRequest, *, wider: bool) -> _Bucket:
         tokens = self._prompt_tokens(request, request.language)
-        return _Bucket(self._frames(request, wider=wider), len(tokens), request.language, request.word_times)
+        frames = self._frames(request, wider=wider)
+        return _Bucket(frames, len(tokens), request.language, request.task, request.word_times)
 
     def _frames(self, request: DecodeRequest, *, wider: bool) -> int:
         spoken = -(-request.audio.size // _FRAME_SAMPLES)
@@ -217,20 +241,20 @@ class Recognizer:
             frames += _FRAMES_STEP
         return min(max(2 * frames, _WIDER_FRAMES) if wider else frames, _FULL_FRAMES)
 
-    def _tokenizer(self, language: str) -> Tokenizer:
+    def _tokenizer(self, language: str, task: Task = "transcribe") -> Tokenizer:
         """The tokenizer of a language; of any, where it is still to be detected."""
         language = self._any_language if language == DETECT else language
-        tokenizer = self._tokenizers.get(language)
+        tokenizer = self._tokenizers.get((language, task))
         if tokenizer is None:
             if self._whisper.is_multilingual and self._hf_tokenizer.token_to_id(f"<|{language}|>") is None:
                 raise ConfigError(f"model {self.info.name!r} has no language {language!r}")
             multilingual = bool(self._whisper.is_multilingual)
-            tokenizer = Tokenizer(self._hf_tokenizer, multilingual, task="transcribe", language=language)
-            self._tokenizers[language] = tokenizer
+            tokenizer = Tokenizer(self._hf_tokenizer, multilingual, task=task, language=language)
+            self._tokenizers[language, task] = tokenizer
         return tokenizer
 
     def _prompt_tokens(self, request: DecodeRequest, language: str) -> list[int]:
-        tokenizer = self._tokenizer(language)
+        tokenizer = self._tokenizer(language, request.task)
         expected = _encoded(tokenizer, request.hotwords)[:_MAX_HOTWORD_TOKENS]
         before = _encoded(tokenizer, request.prompt)[-_MAX_PROMPT_TOKENS:]
         tokens = [tokenizer.sot_prev, *expected, *before] if expected or before else []
@@ -239,7 +263,7 @@ class Recognizer:
     def _languages(self, encoded: Any, requests: Sequence[DecodeRequest]) -> list[tuple[str, float]]:
         """Each request's language and how likely it is; detected, from the encoder's output, where it is asked for."""
         if requests[0].language != DETECT or not self._whisper.is_multilingual:
-            return [(self._tokenizer(request.language).language_code, 1.0) for request in requests]
+            return [(self._tokenizer(request.language, request.task).language_code, 1.0) for request in requests]
         best = [ranked[0] for ranked in self._whisper.detect_language(encoded)]
         return [(token.strip("<|>"), float(likelihood)) for token, likelihood in best]
 
@@ -262,7 +286,7 @@ class Recognizer:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        tokenizer = self._tokenizer(bucket.language)
+        tokenizer = self._tokenizer(bucket.language, bucket.task)
         spoken = [_Spoken.of(result, tokenizer) for result in results]
         words = self._align(encoded, requests, spoken, tokenizer) if bucket.word_times else [()] * len(spoken)
         return [
@@ -337,6 +361,12 @@ def _describe(model: WhisperModel, files: ModelFiles, audio_context: Literal["au
         audio_context=audio_context,
         cpu_threads=1,
     )
+
+
+def _tasks(name: str) -> tuple[str, ...]:
+    """Checkpoints known by name to have been trained without translation; nothing is known of others."""
+    name = Path(name).name
+    return ("transcribe",) if "turbo" in name or "distil" in name else ()
 
 
 def _first_language(model: WhisperModel) -> str:

@@ -26,7 +26,7 @@ from typing import Final as Constant
 from V3.asr.features import HOP_SAMPLES, MelTape
 from V3.asr.hypothesis import PolicyName, join_words, new_policy, presentable
 from V3.asr.processor import OnlineASRProcessor, RecognizerASR, WordsFromAudio
-from V3.asr.transcript import DETECT, DecodeKind, DecodeRequest, Transcript
+from V3.asr.transcript import DETECT, DecodeKind, DecodeRequest, Task, Transcript
 from V3.asr.utterance import Pending, Segment, Utterance
 from V3.audio.health import AudioHealth
 from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio, quietest_sample
@@ -73,7 +73,7 @@ class StreamingSession:
 
     These attributes may be changed at any time: ``prompt`` (text that came before), ``hotwords`` (words to expect),
     ``partials`` (False: finals only), ``language`` ("auto": detected from the first words that are sure of it, then
-    kept) and ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none).
+    kept), ``task`` and ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none).
     """
 
     def __init__(  # noqa: PLR0913 - settings of one session, each with a default
@@ -100,6 +100,7 @@ class StreamingSession:
         self.partials = partials
         self.stretch = 1.0
         self._wanted_language = language
+        self.task: Task = "transcribe"
         self._policy: PolicyName = policy
         self._hop = hop_ms * SAMPLES_PER_MS
         self._preroll = preroll_ms * SAMPLES_PER_MS
@@ -129,6 +130,10 @@ class StreamingSession:
         self._taken_to = 0  # sample: audio before it belongs to a closed segment
         self._partial_speech_ms = self._segment_speech_ms = 0
         self._trial_speech_ms = 0
+
+    def speak(self, language: str) -> None:
+        """From now on, and after a reset too, this language is spoken."""
+        self.language = self._wanted_language = language
 
     @property
     def at_ms(self) -> int:
@@ -369,6 +374,7 @@ class StreamingSession:
             self._tape.cut(segment.start, end),
             start_ms=segment.start // SAMPLES_PER_MS,
             language=self.language,
+            task=self.task,
             prompt=self.prompt,
             hotwords=self.hotwords,
             mel=self._mel.rows(self._tape, segment.start, end) if self._mel is not None else None,

@@ -123,11 +123,21 @@ def late_heads(shape: WhisperShape) -> list[tuple[int, int]]:
 
 
 def write_directory(
-    spec: Any, folder: Path, *, tokenizer: Path, mel_bands: int, audio_context: Literal["auto", "full"]
+    spec: Any,
+    folder: Path,
+    *,
+    tokenizer: Path,
+    mel_bands: int,
+    audio_context: Literal["auto", "full"],
+    languages: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    rolling_prompt: bool = True,
 ) -> None:
     """Write model.bin, config.json, vocabulary.json, tokenizer.json, preprocessor_config.json and voicebot.json.
 
-    ``spec`` is validated and optimized. Files of these names are overwritten.
+    ``spec`` is validated and optimized. ``languages`` and ``tasks`` are what the model was trained for, where that is
+    less than Whisper's, and ``rolling_prompt`` says whether text that came before helps it. Files of these
+    names are overwritten.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
@@ -135,7 +145,11 @@ def write_directory(
         shutil.copyfile(tokenizer, folder / "tokenizer.json")
     features = {"feature_size": mel_bands, "sampling_rate": 16000, "hop_length": 160, "chunk_length": 30, "n_fft": 400}
     (folder / "preprocessor_config.json").write_text(json.dumps(features), encoding="utf-8")
-    (folder / "voicebot.json").write_text(json.dumps({"audio_context": audio_context}) + "\n", encoding="utf-8")
+    told: dict[str, Any] = {"audio_context": audio_context}
+    told |= {"languages": list(languages)} if languages else {}
+    told |= {"tasks": list(tasks)} if tasks else {}
+    told |= {} if rolling_prompt else {"rolling_prompt": False}
+    (folder / "voicebot.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
 class _Filler:

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from V3.asr.features import Features
 from V3.audio.pcm import SAMPLES_PER_MS, Audio
 from V3.events import Word
 
-__all__ = ["DETECT", "EMPTY_TRANSCRIPT", "MAX_REQUEST_S", "DecodeKind", "DecodeRequest", "Decoder", "Transcript"]
+__all__ = [
+    "DETECT",
+    "EMPTY_TRANSCRIPT",
+    "MAX_REQUEST_S",
+    "DecodeKind",
+    "DecodeRequest",
+    "Decoder",
+    "Task",
+    "Transcript",
+]
 
+Task = Literal["transcribe", "translate"]
+"""Write down what is said in its own language, or in English."""
 MAX_REQUEST_S = 30
 """Whisper's window: longer audio must be cut before it is asked about."""
 DETECT = "auto"
@@ -32,7 +43,8 @@ class DecodeRequest:
     """One piece of audio to be heard: 16 kHz float32, at most 30 s.
 
     ``start_ms`` is when the audio begins in its stream and is added to the times of its words. ``language`` is a code
-    such as "fr", or "auto" to have it detected. ``prompt`` is text that came before (its last 100 tokens count),
+    such as "fr", or "auto" to have it detected. ``task`` "translate" asks for English.
+    ``prompt`` is text that came before (its last 100 tokens count),
     ``hotwords`` are words to expect (the first 50). ``mel`` are the audio's frames where its stream has computed them
     already (:meth:`V3.asr.features.MelTape.rows`); without them the recogniser does. Two requests are equal only when
     they are the same object.
@@ -43,6 +55,7 @@ class DecodeRequest:
     audio: Audio
     start_ms: int = 0
     language: str = "fr"
+    task: Task = "transcribe"
     prompt: str = ""
     hotwords: str = ""
     word_times: bool = True

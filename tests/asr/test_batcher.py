@@ -312,3 +312,11 @@ def test_many_callers_at_once_all_get_their_own_answer() -> None:
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Batcher(ScriptedRecognizer(), **wrong)
+
+
+def test_the_time_from_request_to_answer_is_told() -> None:
+    recognizer = ScriptedRecognizer()
+    with Batcher(recognizer) as batcher:
+        assert batcher.stats()["lag_ms"] == 0
+        batcher.submit(request("a")).result(WAIT_S)
+        assert batcher.stats()["lag_ms"] > 0

@@ -12,7 +12,7 @@ import pytest
 from audio_samples import TEXTS, noise, silence, speech
 
 from V3.asr import loading, model
-from V3.asr.model import DecodeKind, DecodeRequest, Recognizer, Transcript
+from V3.asr.model import DETECT, DecodeKind, DecodeRequest, Recognizer, Transcript
 from V3.audio.pcm import Audio, resample
 from V3.errors import (
     AudioError,
@@ -243,3 +243,45 @@ def test_a_damaged_file_is_a_model_error(copy: Path, name: str, content: str) ->
 def test_settings_that_cannot_be_used_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         Recognizer.load(**wrong)  # type: ignore[arg-type]
+
+
+# ---- what a model was trained for
+
+
+def test_languages_and_tasks_that_a_model_was_not_trained_for_are_refused_by_name(recognizer: Recognizer) -> None:
+    for language in ("fr", DETECT):
+        recognizer.check(language)
+    with pytest.raises(ConfigError, match="'telephone-fr' hears fr only, not 'en'"):
+        recognizer.check("en")
+    with pytest.raises(ConfigError, match="trained to transcribe only"):
+        recognizer.check("fr", "translate")
+
+
+def test_a_model_that_does_not_say_may_do_all_that_its_tokens_allow(copy: Path) -> None:
+    (copy / "voicebot.json").write_text('{"audio_context": "auto"}')
+    free = Recognizer.load(str(copy), device="cpu")
+    free.check("en", "translate")
+    with pytest.raises(ConfigError, match="no language 'zz'"):
+        free.check("zz")
+    asked = [DecodeRequest("a", DecodeKind.FINAL, silence(1), task=task) for task in ("transcribe", "translate")]
+    assert free.bucket(asked[0]) != free.bucket(asked[1])  # the task is a token of the prompt
+    (heard,) = free.decode([DecodeRequest("a", DecodeKind.FINAL, speech("oui_bonjour"), task="translate")])
+    assert heard.duration_s > 0
+
+
+@pytest.mark.parametrize(
+    "told", ['{"audio_context": "auto", "languages": "fr"}', '{"audio_context": "auto", "tasks": [1]}']
+)
+def test_what_a_model_says_of_itself_must_be_lists(copy: Path, told: str) -> None:
+    (copy / "voicebot.json").write_text(told)
+    with pytest.raises(ModelError, match="lists of names"):
+        Recognizer.load(str(copy), device="cpu")
+
+
+def test_whether_text_that_came_before_helps_is_told_by_the_model(recognizer: Recognizer, copy: Path) -> None:
+    assert not recognizer.info.rolling_prompt
+    (copy / "voicebot.json").write_text('{"audio_context": "auto"}')
+    assert Recognizer.load(str(copy), device="cpu").info.rolling_prompt
+    (copy / "voicebot.json").write_text('{"audio_context": "auto", "rolling_prompt": 1}')
+    with pytest.raises(ModelError, match="rolling_prompt is true or false"):
+        Recognizer.load(str(copy), device="cpu")

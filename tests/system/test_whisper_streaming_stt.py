@@ -16,11 +16,12 @@ from audio_samples import DATA, TEXTS, noise, silence, speech
 from scripted_recognizer import ScriptedRecognizer
 
 from V3.asr.batcher import Batcher
+from V3.asr.hypothesis import PolicyName
 from V3.asr.model import Recognizer
 from V3.asr.online import StreamingSession
 from V3.asr.transcript import DecodeKind, DecodeRequest
 from V3.audio.pcm import Audio, to_l16
-from V3.errors import AudioError, ConfigError, ModelNotFound, RecognizerClosed
+from V3.errors import AudioError, ConfigError, ModelNotFound, RecognitionTimeout, RecognizerClosed
 from V3.events import Event, Final, Partial, StreamFailed
 from V3.system.services import whisper_streaming_stt
 from V3.system.services.speech_stream import OnEvent, SpeechStream
@@ -282,6 +283,51 @@ def test_afinish_leaves_the_loop_free_and_bounded() -> None:
         return heard, missed
 
     assert asyncio.run(scenario()) == ("oui bonjour", "")
+
+
+def test_a_client_that_is_faster_than_speech_is_held_back() -> None:
+    async def scenario() -> list[int]:
+        desk = Desk(ScriptedRecognizer(gated=True), partials=False, loop=asyncio.get_running_loop())
+        for _ in range(4):
+            desk.feed(np.concatenate([speech("oui_bonjour"), silence(0.7)]))
+        pending = [desk.stream.pending]
+        with pytest.raises(RecognitionTimeout, match="4 decodes of c are not done"):
+            await desk.stream.calm(2, timeout_s=0.05)
+        waiting = asyncio.create_task(desk.stream.calm(2))
+        desk.recognizer.let_go(2)
+        await asyncio.wait_for(waiting, 20)
+        pending.append(desk.stream.pending)
+        desk.close()
+        return pending
+
+    assert asyncio.run(scenario()) == [4, 2]
+
+
+def test_language_and_task_are_the_streams_own(gated: Desk) -> None:
+    gated.stream.language, gated.stream.task = "en", "translate"
+    gated.stream.reset()
+    assert (gated.stream.language, gated.stream.task) == ("en", "translate")
+    gated.feed(np.concatenate([speech("oui_bonjour"), silence(0.7)]))
+    gated.recognizer.wait_until_busy()
+    (asked,) = gated.recognizer.batches[0]
+    assert (asked.language, asked.task) == ("en", "translate")
+
+
+def test_a_stream_may_have_its_own_policy(stt: WhisperStreamingSTT) -> None:
+    """LocalAgreement never commits a word of a first hypothesis, AlignAtt does."""
+
+    def newly_certain(policy: PolicyName) -> list[int]:
+        events: list[Event] = []
+        stream = stt.open_stream(policy, on_event=events.append, policy=policy)
+        spoken = np.concatenate([silence(0.3), speech("au_travail")])
+        for frame in frames(spoken, size=spoken.size // 320 * 320):  # one piece: one hypothesis before the final
+            stream.process_chunk(frame)
+        stream._wait(lambda: bool(stream._futures), 20)
+        stream.close()
+        return [sum(word.stable for word in event.words) for event in events if isinstance(event, Partial)][:1]
+
+    assert newly_certain("local_agreement") == [0]
+    assert newly_certain("align_att") > [0]
 
 
 def test_results_after_the_loop_has_ended_are_dropped() -> None:

@@ -22,12 +22,12 @@ from V3.asr.load import LoadMeter
 from V3.asr.loading import SHIPPED_MODEL
 from V3.asr.model import Recognizer, RecognizerInfo
 from V3.asr.online import StreamingSession
-from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
+from V3.asr.transcript import DecodeKind, DecodeRequest, Task, Transcript
 from V3.audio.pcm import RATE_HZ, SAMPLES_PER_MS, Audio, as_audio, quietest_sample
 from V3.errors import RecognitionTimeout
 from V3.system.services.audio_files import read_audio
 
-__all__ = ["SHIPPED_MODEL", "FasterWhisperSTT", "SttOptions"]
+__all__ = ["SHIPPED_MODEL", "FasterWhisperSTT", "SttOptions", "Wish"]
 
 _FULL_PIECE_S: Final = 28.0  # under Whisper's 30
 _SHORT_PIECE_S: Final = 10.0  # a model trained for short windows hears less in longer ones, or in several utterances
@@ -68,6 +68,18 @@ class SttOptions:
     """Audio before the onset that is decoded too."""
     max_window_s: float = 12.0
     """The most audio one decode of a stream holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a buffer is to be heard, where that is not as the service's calls are."""
+
+    kind: DecodeKind = DecodeKind.ANSWER
+    language: str = ""
+    """A code, or "auto"; empty: the service's."""
+    task: Task = "transcribe"
+    prompt: str = ""
+    """Text that came before; empty: the service's."""
 
 
 class FasterWhisperSTT:
@@ -114,7 +126,7 @@ class FasterWhisperSTT:
         Raises AudioError, RecognitionTimeout, RecognizerOverloaded or another RecognitionError.
         """
         audio = as_audio(buffer)
-        futures = self._submit("transcribe", audio)
+        futures = self._submit("transcribe", audio, Wish())
         until = time.monotonic() + self.options.timeout_s
         try:
             heard = [future.result(timeout=max(0.0, until - time.monotonic())) for future in futures]
@@ -125,12 +137,13 @@ class FasterWhisperSTT:
         return _joined(heard, audio, self.language)
 
     async def transcribe_async(
-        self, buffer: Any, *, call_id: str = "transcribe", timeout_s: float | None = None
+        self, buffer: Any, *, call_id: str = "transcribe", timeout_s: float | None = None, wish: Wish | None = None
     ) -> Transcript:
         """:meth:`transcribe` for coroutines: the event loop is never held up. A cancelled wait cancels the decode."""
+        wish = wish or Wish()
         audio = as_audio(buffer)
         limit_s = self.options.timeout_s if timeout_s is None else timeout_s
-        futures = self._submit(call_id, audio)
+        futures = self._submit(call_id, audio, wish)
         try:
             async with asyncio.timeout(limit_s):
                 heard = [await asyncio.wrap_future(future) for future in futures]
@@ -138,7 +151,11 @@ class FasterWhisperSTT:
             raise _timed_out(limit_s) from exc
         finally:
             _cancel(futures)
-        return _joined(heard, audio, self.language)
+        return _joined(heard, audio, wish.language or self.language)
+
+    def check(self, language: str, task: Task = "transcribe") -> None:
+        """Raises ConfigError, by name, for a language or a task that the model was not trained for."""
+        self.recognizer.check(language, task)
 
     def transcribe_file(self, path: str | Path) -> Transcript:
         """The text of a recording: WAV of any rate, or whatever FFmpeg reads. Raises AudioError when it is neither."""
@@ -181,16 +198,17 @@ class FasterWhisperSTT:
         meter = LoadMeter(workers=workers, hop_ms=self.options.hop_ms, decode_s=decode_s)
         return Batcher(self.recognizer, max_batch=rows, max_queue=self.options.max_queue, workers=workers, meter=meter)
 
-    def _submit(self, call_id: str, audio: Audio) -> list[Future[Transcript]]:
+    def _submit(self, call_id: str, audio: Audio, wish: Wish) -> list[Future[Transcript]]:
         return [
             self._batcher.submit(
                 DecodeRequest(
                     call_id,
-                    DecodeKind.ANSWER,
+                    wish.kind,
                     piece,
                     start_ms=start // SAMPLES_PER_MS,
-                    language=self.language,
-                    prompt=self.options.prompt,
+                    language=wish.language or self.language,
+                    task=wish.task,
+                    prompt=wish.prompt or self.options.prompt,
                     hotwords=self.options.hotwords,
                 )
             )

@@ -20,7 +20,7 @@ from typing import Final as Constant
 
 from V3.asr.batcher import Batcher
 from V3.asr.online import StreamingSession
-from V3.asr.transcript import DecodeRequest, Transcript
+from V3.asr.transcript import DecodeRequest, Task, Transcript
 from V3.audio.pcm import RATE_HZ, as_frame
 from V3.errors import RecognitionError, RecognitionTimeout, RecognizerClosed, VoicebotError
 from V3.events import Event, Final, Partial, SpeechStarted
@@ -102,8 +102,39 @@ class SpeechStream:
 
     @property
     def language(self) -> str:
-        """The language spoken; "auto" until it is detected."""
+        """The language spoken; "auto" until it is detected. May be changed at any time, as may ``task``."""
         return self._session.language
+
+    @language.setter
+    def language(self, code: str) -> None:
+        self._session.speak(code)
+
+    @property
+    def task(self) -> Task:
+        """Transcribe, or translate to English."""
+        return self._session.task
+
+    @task.setter
+    def task(self, wanted: Task) -> None:
+        self._session.task = wanted
+
+    @property
+    def pending(self) -> int:
+        """Decodes that were asked for and are not answered."""
+        return len(self._futures)
+
+    async def calm(self, most: int, timeout_s: float = _FINISH_TIMEOUT_S) -> None:
+        """Wait until at most so many decodes are pending: for audio that comes faster than it is spoken.
+
+        Needs a stream with a loop. Raises RecognitionTimeout.
+        """
+        until = time.monotonic() + timeout_s
+        while len(self._futures) > most:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise RecognitionTimeout(f"{self.pending} decodes of {self.call_id} are not done after {timeout_s:g} s")
+            await self._next_arrival(left_s)
+            self._pump()
 
     def process_chunk(self, frame: Any) -> tuple[str, bool]:
         """Take 20 ms (or a multiple) of float32 in [-1, 1] or L16 bytes at 16 kHz.

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 
 from rich.console import Console
 
+from V3.asr.hypothesis import PolicyName
 from V3.asr.model import Recognizer
 from V3.asr.online import StreamingSession
 from V3.asr.transcript import Transcript
@@ -82,15 +83,17 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         on_event: OnEvent | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         partials: bool = True,
+        policy: PolicyName | None = None,
         endpoint: Callable[[Sequence[str]], int] | None = None,
     ) -> SpeechStream:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
 
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
-        next frame. ``call_id`` is one per stream: a call heard in stereo has two. ``endpoint`` says by its words how
-        many ms of silence end an utterance (:class:`V3.asr.online.StreamingSession`).
+        next frame. ``call_id`` is one per stream: a call heard in stereo has two. ``policy`` commits the words of
+        partials; the service's by default. ``endpoint`` says by its words how many ms of silence end an utterance
+        (:class:`V3.asr.online.StreamingSession`).
         """
-        session = self._session(call_id, partials=partials, endpoint=endpoint)
+        session = self._session(call_id, partials=partials, policy=policy, endpoint=endpoint)
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
 
     def open_online_call(self, call_id: str, *, on_event: OnEvent) -> WhisperOnlineCall:
@@ -124,7 +127,12 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         return self._single
 
     def _session(
-        self, call_id: str, *, partials: bool, endpoint: Callable[[Sequence[str]], int] | None = None
+        self,
+        call_id: str,
+        *,
+        partials: bool,
+        policy: PolicyName | None = None,
+        endpoint: Callable[[Sequence[str]], int] | None = None,
     ) -> StreamingSession:
         options = self.options
         session = StreamingSession(
@@ -135,7 +143,7 @@ class WhisperStreamingSTT(FasterWhisperSTT):
             max_window_s=options.max_window_s,
             language=self.language,
             partials=partials,
-            policy=options.policy,
+            policy=policy or options.policy,
             mel_bands=self.info.mel_bands,
             endpoint=endpoint,
         )

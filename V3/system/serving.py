@@ -1,0 +1,103 @@
+"""``python -m V3 serve``: the audio server of the calls and the client server, side by side on one recogniser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final
+
+from V3.config import RobotConfig, config_dir
+from V3.errors import ConfigError
+from V3.events import Event
+from V3.system.assembly import load_stt, turn_rules
+from V3.system.services.amd_service import AMDService
+from V3.system.services.client_server import ClientServer
+from V3.system.services.websocket_audio_server import WebSocketAudioServer
+from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
+
+__all__ = ["Serving", "from_environment", "serving"]
+
+_CHECKPOINTS: Final = {
+    **{name: name for name in ("tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3")},
+    **{f"{name}.en": f"{name}.en" for name in ("tiny", "base", "small", "medium")},
+    "large": "large-v3",
+    "turbo": "large-v3-turbo",
+    "large-v3-turbo": "large-v3-turbo",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What runs; None for a server that was left out."""
+
+    stt: WhisperStreamingSTT
+    calls: WebSocketAudioServer | None
+    clients: ClientServer | None
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    config: RobotConfig,
+    *,
+    calls: bool = True,
+    clients: bool = True,
+    on_event: Callable[[Event], None] = lambda _event: None,
+    stt: WhisperStreamingSTT | None = None,
+) -> AsyncIterator[Serving]:
+    """Start both servers, or one; stop clients first, then calls, then the recogniser (where it was loaded here).
+
+    Raises ModelError, ConfigError (a language the model does not hear) and OSError (an address that is taken).
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        if stt is None:
+            stt = await asyncio.to_thread(load_stt, config)
+            stack.callback(stt.close)
+        stt.check(config.stt.language)
+        audio_server = await stack.enter_async_context(_hearing(config, stt)) if calls else None
+        client_server = None
+        if clients:
+            taken = (lambda: 0) if audio_server is None else (lambda: audio_server.calls)
+            client_server = ClientServer(stt, settings=config.clients, calls=taken)
+            await stack.enter_async_context(client_server)
+        if audio_server is not None:
+            audio_server.on_event.append(on_event)
+            if client_server is not None:
+                audio_server.on_event.append(client_server.monitor.take)
+        yield Serving(stt, audio_server, client_server)
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of ``stt`` that other servers' environment names: WHISPER_MODEL_PATH and WHISPER_LAN.
+
+    A checkpoint's file name (``turbo.pt``, in any folder) stands for the model of that name; a CTranslate2 folder and
+    names of models are taken as they are. Raises ConfigError for another ``.pt`` file.
+    """
+    found: dict[str, Any] = {}
+    if given := environ.get("WHISPER_MODEL_PATH", "").strip():
+        found["model"] = _model(given)
+    if language := environ.get("WHISPER_LAN", "").strip().lower():
+        found["language"] = language
+    return found
+
+
+def _hearing(config: RobotConfig, stt: WhisperStreamingSTT) -> WebSocketAudioServer:
+    amd = AMDService(config_dir() / config.answer.keywords)
+    settings = config.server.model_copy(update={"send_events": True})
+    return WebSocketAudioServer(
+        stt, amd=amd, settings=settings, answer=config.answer, turns=turn_rules(config), accept_any=True
+    )
+
+
+def _model(given: str) -> str:
+    name = PurePath(given).name
+    if not name.endswith(".pt"):
+        return _CHECKPOINTS.get(given, given)
+    if (known := _CHECKPOINTS.get(name.removesuffix(".pt"))) is not None:
+        return known
+    raise ConfigError(
+        f"WHISPER_MODEL_PATH: {name} is no checkpoint known by name ({', '.join(_CHECKPOINTS)}); convert yours once "
+        "with `python -m V3 convert` and give the folder"
+    )
