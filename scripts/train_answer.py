@@ -22,7 +22,14 @@ from rich.progress import track
 from scripts.answers.deciders import timing_moments, tuned, with_timing
 from scripts.answers.hearing import hear
 from scripts.answers.recordings import read_calls, read_texts
-from scripts.answers.training import WordModel, fit_timing, fit_words, text_samples
+from scripts.answers.training import (
+    HAND_CLASS_WEIGHTS,
+    HAND_TIMING,
+    WordModel,
+    fit_timing,
+    fit_words,
+    text_samples,
+)
 from V3.asr.model import Recognizer
 from V3.calls.answer import AnswerDecider, AnswerLabel
 from V3.config import CONFIG_DIR, load_keywords
@@ -31,17 +38,6 @@ from V3.system.services.amd_service import AMDService
 
 DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
 PRIOR = CONFIG_DIR / "amd_fr.yaml"
-HAND_CLASS_WEIGHTS = {
-    "voicemail": 1.6, "leave_a_message": 1.6, "carrier": 1.6, "call_screening": 1.6, "mailbox_full": 1.6, "absent": 1.2,
-    "menu": 1.2, "hint": 0.3, "opener": -1.6, "asks": -2.4, "listens": -2.2, "speaks_of_calls": -2.0, "refuses": -1.6,
-    "business": -1.8, "short": -0.4, "greeting": -0.1,
-}  # fmt: skip
-"""Where the classes' weights are held; a class that is not here is held at 1 for its label."""
-HAND_TIMING = {
-    "waits": -2.0, "goes_on": 1.0, "goes_on_unheard": 1.5, "waits_unheard": -0.5, "long_first": 0.5, "spoke_on": 0.5,
-}  # fmt: skip
-"""Where the timing weights are held; the file says what each feature is."""
-
 console = Console(highlight=False)
 
 

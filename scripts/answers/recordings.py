@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from V3.audio.pcm import Audio
 from V3.calls.answer import AnswerLabel
-from V3.errors import ConfigError
+from V3.errors import AudioError, ConfigError
 from V3.system.services.audio_files import read_audio
 
 __all__ = ["LabelledCall", "LabelledText", "read_calls", "read_texts"]
@@ -45,36 +46,43 @@ def read_calls(folder: Path) -> list[LabelledCall]:
     table = folder / "labels.tsv"
     if not table.exists():
         raise ConfigError(f"{folder} has no labels.tsv (columns file and label; text, kind, beep_start_s if known)")
-    found = []
-    with table.open(encoding="utf-8", newline="") as lines:
-        for number, row in enumerate(csv.DictReader(lines, delimiter="\t"), start=2):
-            where = f"{table}, line {number}"
-            if not row.get("file") or not (folder / row["file"]).exists():
-                raise ConfigError(f"{where}: no such file: {row.get('file')!r}")
-            beep = row.get("beep_start_s") or ""
-            found.append(
-                LabelledCall(
-                    row["file"],
-                    np.asarray(read_audio(folder / row["file"]), dtype=np.float32),
-                    _label(row.get("label"), where),
-                    row.get("text") or "",
-                    row.get("kind") or "",
-                    float(beep) if beep else None,
-                )
-            )
-    return found
+    rows = csv.DictReader(_lines(table), delimiter="\t")
+    return [_call(folder, row, f"{table}, line {number}") for number, row in enumerate(rows, start=2)]
 
 
 def read_texts(path: Path) -> list[LabelledText]:
-    """Lines ``label<TAB>text`` or ``label<TAB>kind<TAB>text``; ``#`` begins a comment, a header is left out."""
+    """Lines ``label<TAB>text`` or ``label<TAB>kind<TAB>text``; ``#`` begins a comment, a header is left out.
+
+    Raises ConfigError naming the file and line for what cannot be read.
+    """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line or line.startswith(("#", "label\t")):
             continue
         label, *rest = line.split("\t")
         kind, text = (rest[0], rest[1]) if len(rest) > 1 else ("", rest[0] if rest else "")
         found.append(LabelledText(_label(label, f"{path}, line {number}"), kind, text))
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.rstrip("\r") for line in path.read_text(encoding="utf-8").split("\n")]
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+
+
+def _call(folder: Path, row: Mapping[str, str | None], where: str) -> LabelledCall:
+    name, beep = row.get("file") or "", row.get("beep_start_s") or ""
+    if not name or not (folder / name).exists():
+        raise ConfigError(f"{where}: no such file: {name!r}")
+    try:
+        audio = np.asarray(read_audio(folder / name), dtype=np.float32)
+        beep_start_s = float(beep) if beep else None
+    except (AudioError, ValueError) as exc:
+        raise ConfigError(f"{where}: {exc}") from exc
+    label = _label(row.get("label"), where)
+    return LabelledCall(name, audio, label, row.get("text") or "", row.get("kind") or "", beep_start_s)
 
 
 def _label(value: str | None, where: str) -> AnswerLabel:

@@ -22,7 +22,16 @@ from V3.calls.answer import TIMING_FEATURES, AnswerDecider, AnswerLabel, timing_
 from V3.calls.answer_policy import Evidence
 from V3.calls.answer_words import Spoken, cue_features
 
-__all__ = ["Sample", "WordModel", "fit_timing", "fit_words", "text_features", "text_samples"]
+__all__ = [
+    "HAND_CLASS_WEIGHTS",
+    "HAND_TIMING",
+    "Sample",
+    "WordModel",
+    "fit_timing",
+    "fit_words",
+    "text_features",
+    "text_samples",
+]
 
 CLASS = "class:"
 RIDGE = 1e-4
@@ -30,6 +39,17 @@ CLASS_STRENGTH = 0.01
 MIN_COUNT = 3
 PRIOR_STRENGTH = 0.02
 MIN_CLASS_WEIGHT = 0.05  # a class that tells nothing stays in the file, and says nothing
+
+HAND_CLASS_WEIGHTS = {
+    "voicemail": 1.6, "leave_a_message": 1.6, "carrier": 1.6, "call_screening": 1.6, "mailbox_full": 1.6, "absent": 1.2,
+    "menu": 1.2, "hint": 0.3, "opener": -1.6, "asks": -2.4, "listens": -2.2, "speaks_of_calls": -2.0, "refuses": -1.6,
+    "business": -1.8, "short": -0.4, "greeting": -0.1,
+}  # fmt: skip
+"""Where the classes' weights are held; a class that is not here is held at 1 for its label."""
+HAND_TIMING = {
+    "waits": -2.0, "goes_on": 1.0, "goes_on_unheard": 1.5, "waits_unheard": -0.5, "long_first": 0.5, "spoke_on": 0.5,
+}  # fmt: skip
+"""Where the timing weights are held; the file says what each feature is."""
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +107,9 @@ def fit_words(
     counts = Counter(name for sample in samples if sample.weight == 1.0 for name in sample.features)
     kept = {name for name, count in counts.items() if count >= min_count or name.startswith(CLASS)}
     names = {name: index for index, name in enumerate(sorted(kept))}
-    rows = [[names[name] for name in sample.features if name in names] for sample in samples]
+    rows = [
+        sorted(names[name] for name in sample.features if name in names) for sample in samples
+    ]  # a set has no order
     matrix = csr_matrix(
         (
             np.ones(sum(map(len, rows))),
