@@ -36,6 +36,7 @@ GOES_ON_MS = 240  # a pause shorter than this lies inside what is being said
 STEADY_SOUND = 0.75  # of the window: sound that nobody's words interrupt
 _NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪|[♪♫*]")  # what Whisper writes about sounds
 TELLING = 1.0  # a class of this weight is more than a greeting
+KEPT_TEXTS = 512  # of the calls going on: what is being said is weighed again every 40 ms
 MAX_WORD_LOG_ODDS = 7.0  # no pile of words is surer than this: recognisers err
 
 
@@ -115,6 +116,18 @@ def timing_features(timing: Timing, *, has_words: bool) -> dict[str, float]:
     return {name: value for name, value in features.items() if value}
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one text says: kept, since it is weighed again whenever the timing has changed."""
+
+    has_words: bool
+    findings: tuple[Finding, ...]
+    total: float
+    evidence: tuple[str, ...]
+    kinds: Mapping[AnswerLabel, str]
+    as_person: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerDecider:
     """Weighs words, timing and tones. ``machine`` and ``human`` are the classes of the keyword file, ``timing`` the
@@ -129,6 +142,7 @@ class AnswerDecider:
     timing: Mapping[str, float] = field(default_factory=dict)
     bias: float = 0.0
     machine_from: float = 0.0
+    _texts: dict[str, _Heard] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def keyword_counts(self) -> Mapping[AnswerLabel, int]:
@@ -140,14 +154,15 @@ class AnswerDecider:
 
     def decide(self, text: str, *, timing: Timing | None = None, tones: Sequence[Tone] = ()) -> AnswerVerdict:
         """Say who answered from the words since the answer and, where known, their timing and the tones."""
-        words = self.said(text, timing)
+        silent = timing is not None and timing.speech_ms < MIN_SPEECH_MS
+        heard = self._hear("" if silent else text)
         if (signal := _signal(tones)) is not None:
             label, kind, what, confidence = signal
-            evidence = (f"tone: {what}", *(str(finding) for finding in self._findings(words, timing)))
+            evidence = (f"tone: {what}", *heard.evidence, *map(str, self._timing_findings(timing, heard)))
             return AnswerVerdict(label, f"tone: {what}", confidence, evidence, text, kind)
-        if not words and (timing is None or timing.speech_ms < MIN_SPEECH_MS):
+        if not heard.has_words and (timing is None or silent):
             return _nothing(timing, text)
-        return self._weigh(words, timing, text)
+        return self._weigh(heard, timing, text)
 
     def said(self, text: str, timing: Timing | None = None) -> list[str]:
         """The words that count: none where no voice was heard, nor where a recogniser wrote what nobody says."""
@@ -160,75 +175,79 @@ class AnswerDecider:
 
     def words_total(self, text: str, timing: Timing | None = None) -> float:
         """What words and bias say together, in log odds for a machine."""
-        return self.bias + _bounded(self._findings(self.said(text, timing), None))
+        silent = timing is not None and timing.speech_ms < MIN_SPEECH_MS
+        return self.bias + self._hear("" if silent else text).total
 
     def speaks_as_person(self, text: str) -> bool:
         """Whether something was said that machines do not say: more than a greeting, by the classes for people."""
-        words = self.said(text)
-        spoken = Spoken(words)
-        return any(group.weight >= TELLING and group.hits(words, spoken) for group in self.human)
+        return self._hear(text).as_person
 
-    def _weigh(self, words: Sequence[str], timing: Timing | None, text: str) -> AnswerVerdict:
-        findings = self._findings(words, timing)
-        total = self.bias + _bounded(findings)
+    def _hear(self, text: str) -> _Heard:
+        if (heard := self._texts.get(text)) is None:
+            if len(self._texts) >= KEPT_TEXTS:
+                self._texts.clear()
+            heard = self._texts[text] = self._find(self.said(text))
+        return heard
+
+    def _find(self, words: Sequence[str]) -> _Heard:
+        spoken = Spoken(words)
+        sides = ((1.0, self.machine), (-1.0, self.human))
+        said = [  # one class speaks once, however many of its phrases are there
+            (group, sign, hits) for sign, classes in sides for group in classes if (hits := group.hits(words, spoken))
+        ]
+        found = [Finding(group.name, ", ".join(hits), sign * group.weight) for group, sign, hits in said]
+        if (cues := self.cues.finding(spoken)) is not None:
+            found.append(cues)
+        total = sum(finding.weight for finding in found)
+        kinds = {}
+        for label, side in ((AnswerLabel.MACHINE, 1.0), (AnswerLabel.HUMAN, -1.0)):
+            telling = [group for group, sign, _ in said if sign == side and group.kind]
+            kinds[label] = max(telling, key=lambda group: group.weight).kind if telling else ""
+        return _Heard(
+            bool(words),
+            tuple(found),
+            max(-MAX_WORD_LOG_ODDS, min(MAX_WORD_LOG_ODDS, total)),
+            tuple(map(str, found)),
+            kinds,
+            any(sign < 0 and group.weight >= TELLING for group, sign, _ in said),
+        )
+
+    def _weigh(self, heard: _Heard, timing: Timing | None, text: str) -> AnswerVerdict:
+        timed = self._timing_findings(timing, heard)
+        total = self.bias + heard.total + sum(finding.weight for finding in timed)
         is_machine = total >= self.machine_from
-        deciding = [f for f in findings if (f.weight > 0) == is_machine]
-        best = max(deciding, key=lambda f: abs(f.weight), default=None)
+        deciding = [finding for finding in (*heard.findings, *timed) if (finding.weight > 0) == is_machine]
+        best = max(deciding, key=lambda finding: abs(finding.weight), default=None)
         label = AnswerLabel.MACHINE if is_machine else AnswerLabel.HUMAN
         return AnswerVerdict(
             label,
             f"{best.source}: {best.what}" if best else "no sign of a machine",
             round(1 / (1 + math.exp(-abs(total - self.machine_from))), 3),
-            tuple(map(str, findings)),
+            (*heard.evidence, *map(str, timed)),
             text,
-            self._kind(label, words, timing),
+            _kind(label, heard, timing),
         )
 
-    def _findings(self, words: Sequence[str], timing: Timing | None) -> list[Finding]:
-        spoken = Spoken(words)
-        found = [
-            Finding(group.name, ", ".join(hits), sign * group.weight)
-            for sign, classes in ((1.0, self.machine), (-1.0, self.human))
-            for group in classes
-            if (hits := group.hits(words, spoken))  # one class speaks once, however many of its phrases are there
-        ]
-        if (cues := self.cues.finding(spoken)) is not None:
-            found.append(cues)
-        if timing is not None:
-            found += self._timing_findings(timing, has_words=bool(words))
-        return found
-
-    def _timing_findings(self, timing: Timing, *, has_words: bool) -> list[Finding]:
-        weighed = [
-            (name, value * self.timing.get(name, 0.0))
-            for name, value in timing_features(timing, has_words=has_words).items()
-        ]
-        total = sum(weight for _, weight in weighed)
-        if not any(weight for _, weight in weighed):
+    def _timing_findings(self, timing: Timing | None, heard: _Heard) -> list[Finding]:
+        features = timing_features(timing, has_words=heard.has_words) if timing is not None else {}
+        weighed = [(name, value * self.timing.get(name, 0.0)) for name, value in features.items()]
+        if timing is None or not any(weight for _, weight in weighed):
             return []
         what = f"spoke {timing.speech_ms} ms" + (
             f", then waits {timing.tail_ms} ms" if timing.tail_ms >= GOES_ON_MS else " and goes on"
         )
         names = ", ".join(f"{name} {weight:+.2f}" for name, weight in weighed if weight)
-        return [Finding("timing", f"{what} [{names}]", total)]
-
-    def _kind(self, label: AnswerLabel, words: Sequence[str], timing: Timing | None) -> AnswerKind:
-        spoken = Spoken(words)
-        groups = self.machine if label is AnswerLabel.MACHINE else self.human
-        telling = [group for group in groups if group.kind and group.hits(words, spoken)]
-        if telling:
-            return AnswerKind(max(telling, key=lambda group: group.weight).kind)
-        if label is AnswerLabel.HUMAN:
-            return AnswerKind.PERSON
-        if not words and timing is not None and timing.sound_ms >= STEADY_SOUND * timing.window_ms:
-            return AnswerKind.MUSIC
-        return AnswerKind.UNKNOWN
+        return [Finding("timing", f"{what} [{names}]", sum(weight for _, weight in weighed))]
 
 
-def _bounded(findings: Sequence[Finding]) -> float:
-    words = sum(finding.weight for finding in findings if finding.source != "timing")
-    rest = sum(finding.weight for finding in findings if finding.source == "timing")
-    return max(-MAX_WORD_LOG_ODDS, min(MAX_WORD_LOG_ODDS, words)) + rest
+def _kind(label: AnswerLabel, heard: _Heard, timing: Timing | None) -> AnswerKind:
+    if heard.kinds[label]:
+        return AnswerKind(heard.kinds[label])
+    if label is AnswerLabel.HUMAN:
+        return AnswerKind.PERSON
+    if not heard.has_words and timing is not None and timing.sound_ms >= STEADY_SOUND * timing.window_ms:
+        return AnswerKind.MUSIC
+    return AnswerKind.UNKNOWN
 
 
 def _nothing(timing: Timing | None, text: str) -> AnswerVerdict:

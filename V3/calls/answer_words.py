@@ -9,6 +9,7 @@ plus attrib").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -48,8 +49,13 @@ class KeywordClass:
     phrases: Phrases
     kind: str = ""
     _sounds: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    _endings: Mapping[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        endings: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for *begun, last in (phrase.split() for phrase in self.phrases):
+            endings[tuple(begun)] = (*endings.get(tuple(begun), ()), last)
+        object.__setattr__(self, "_endings", {begun: lasts for begun, lasts in endings.items() if begun})
         sounds = ((_joined(phrase.split()), phrase) for phrase in self.phrases)
         found = tuple((sound, phrase) for sound, phrase in sounds if len(sound) >= _MIN_SOUND)
         object.__setattr__(self, "_sounds", found)
@@ -67,11 +73,11 @@ class KeywordClass:
         """The phrase whose last word the end of the text has cut."""
         if not words or len(words[-1]) < _MIN_CUT:
             return ""
-        for phrase in self.phrases:
-            parts = phrase.split()
-            begun = list(words[-len(parts) :])
-            if len(parts) > 1 and begun[:-1] == parts[:-1] and parts[-1].startswith(begun[-1]):
-                return phrase
+        for start in range(len(words) - 1):
+            begun = tuple(words[start:-1])
+            for last in self._endings.get(begun, ()):
+                if last.startswith(words[-1]):
+                    return " ".join((*begun, last))
         return ""
 
 
@@ -134,6 +140,6 @@ class Cues:
         found = [(cue, self._weights[cue]) for cue in cue_features(spoken) if cue in self._weights]
         if not found:
             return None
-        total = sum(weight for _, weight in found)
+        total = math.fsum(weight for _, weight in found)  # the same whatever the order of a set
         telling = sorted(found, key=lambda cue: (-abs(cue[1]), cue[0]))[:_SHOWN_CUES]
         return Finding("cues", ", ".join(f"{cue} {weight:+.2f}" for cue, weight in telling), total)

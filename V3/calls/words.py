@@ -41,17 +41,15 @@ class Phrases:
 
     def longest(self, words: Sequence[str]) -> tuple[str, int]:
         """The longest phrase in ``words`` and where it begins; ``("", -1)`` where there is none."""
-        for phrase in self._by_length:
+        for phrase in self._spellable(words):
             if (at := _find(words, phrase)) >= 0:
                 return " ".join(phrase), at
         return "", -1
 
     def all(self, words: Sequence[str]) -> list[str]:
         """Every phrase in ``words`` that is not part of a longer one found."""
-        if self._words.isdisjoint(words):
-            return []
         left, found = list(words), []
-        for phrase in self._by_length:
+        for phrase in self._spellable(words):
             while (at := _find(left, phrase)) >= 0:
                 left[at : at + len(phrase)] = [""]  # a gap, so that nothing matches across it
                 found.append(" ".join(phrase))
@@ -60,10 +58,17 @@ class Phrases:
     def kept(self, words: Sequence[str]) -> list[int]:
         """The indexes of the words that belong to no phrase."""
         left = list(words)
-        for phrase in self._by_length:
+        for phrase in self._spellable(words):
             while (at := _find(left, phrase)) >= 0:
                 left[at : at + len(phrase)] = [""] * len(phrase)
         return [index for index, word in enumerate(left) if word]
+
+    def _spellable(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """The phrases that have no other words than these: few, and seeking is what takes time."""
+        there = set(words)
+        if self._words.isdisjoint(there):
+            return []
+        return [phrase for phrase in self._by_length if there.issuperset(phrase)]
 
     def begun(self, words: Sequence[str]) -> int:
         """How many words at the end of ``words`` may be the beginning of a phrase."""

@@ -18,7 +18,7 @@ from scripts.bench.compare import EngineResult
 from scripts.bench.hour import HourResult
 from V3.asr.model import RecognizerInfo
 
-__all__ = ["Machine", "comparison_table", "hour_table", "ratios", "write_json"]
+__all__ = ["Machine", "comparison_table", "cpu_name", "hour_table", "ratios", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Machine:
     @classmethod
     def of(cls, info: RecognizerInfo) -> Machine:
         return cls(
-            cpu=_cpu_name(),
+            cpu=cpu_name(),
             cores=os.cpu_count() or 1,
             load=round(os.getloadavg()[0], 2),
             python=platform.python_version(),
@@ -153,7 +153,8 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """What the processor calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
