@@ -15,7 +15,16 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from V3 import config as settings
 from V3.calls.words import fold
-from V3.config import CONFIG_DIR, AnswerKeywords, RobotConfig, config_dir, load_keywords, load_robot, parse_robot
+from V3.config import (
+    CONFIG_DIR,
+    AnswerKeywords,
+    RobotConfig,
+    config_dir,
+    load_cues,
+    load_keywords,
+    load_robot,
+    parse_robot,
+)
 from V3.errors import ConfigError
 
 ROBOT = (CONFIG_DIR / "robot.yaml").read_text(encoding="utf-8")
@@ -67,7 +76,8 @@ def test_robot_yaml_says_what_holds_without_it() -> None:
 def test_the_shipped_settings_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_robot(environ={}) == RobotConfig()
     monkeypatch.setenv("VOICEBOT_CONFIG_DIR", str(CONFIG_DIR))
-    assert load_keywords().machine_from == 1.0
+    assert load_keywords().machine_from == 0.5
+    assert len(load_cues(CONFIG_DIR / load_keywords().cues)) > 1000
 
 
 def test_another_folder_of_settings_is_chosen_by_the_environment(tmp_path: Path) -> None:
@@ -103,6 +113,10 @@ def test_there_are_enough_phrases_and_none_is_in_two_classes() -> None:
         ("server: 5", ["server"]),
         ("call: {break_resend_ms: 301}", ["call.break_resend_ms", "300"]),
         ("answer: {window_s: .nan}", ["answer.window_s"]),
+        ("answer: {early_person_from: 0.4}", ["answer.early_person_from", "0.5"]),
+        ("answer: {revise_from: 1.1}", ["answer.revise_from"]),
+        ("answer: {on_machine: ring_on}", ["answer.on_machine", "'leave_message'"]),
+        ("answer: {message_silence_s: 0}", ["answer.message_silence_s", "0.5"]),
         ("barge_in: {words: 0}", ["barge_in.words"]),
         ("barge_in: {stop_words: [no]}", ["barge_in.stop_words.0", "string"]),  # YAML reads: false
         ("freeswitch: {variables: {a: 1}}", ["freeswitch.variables.a", "string"]),
@@ -146,6 +160,11 @@ def test_a_file_that_is_missing_or_no_text(tmp_path: Path) -> None:
         ("machine: {a: {weight: 0, phrases: [x]}}\nhuman: {}", "machine.a.weight"),
         ("machine: {a: {weight: 1, phrases: []}}\nhuman: {}", "machine.a.phrases"),
         ("machine: {a: {wieght: 1}}\nhuman: {}", "unknown key machine.a.wieght; known here: kind, phrases, weight"),
+        ("machine: {}\nhuman: {}\nbias: .nan", "bias"),
+        ("machine: {}\nhuman: {}\nmachine_from: .inf", "machine_from"),
+        ("machine: {}\nhuman: {}\ntiming: {waits: -.inf}", "timing.waits"),
+        ("machine: {}\nhuman: {}\ntiming: [waits]", "timing"),
+        ("machine: {}\nhuman: {}\nhallucinations: [no]", "hallucinations.0"),  # YAML reads: false
     ],
 )
 def test_a_wrong_file_of_phrases_names_its_fault(tmp_path: Path, text: str, named: str) -> None:
@@ -153,6 +172,17 @@ def test_a_wrong_file_of_phrases_names_its_fault(tmp_path: Path, text: str, name
     path.write_text(text)
     with pytest.raises(ConfigError, match=re.escape(named)):
         load_keywords(path)
+
+
+def test_cues_are_read_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "cues.tsv"
+    path.write_bytes("# = and ~\n=a b\t1.5\r\n~ ƒa \t-0.25\n\n".encode())
+    assert load_cues(path) == {"=a b": 1.5, "~ ƒa ": -0.25}  # a blank is a sound like another
+    with pytest.raises(ConfigError, match=r"nonesuch\.tsv cannot be read"):
+        load_cues(tmp_path / "nonesuch.tsv")
+    path.write_text("=a\t1\n=b\n")
+    with pytest.raises(ConfigError, match=r"cues\.tsv, line 2: a cue, a tab and its weight are taken"):
+        load_cues(path)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "", "voicebot.example"])

@@ -24,6 +24,7 @@ from V3.events import (
     StreamClosed,
     StreamFailed,
     StreamOpened,
+    ToneHeard,
     Word,
     from_json,
     to_json,
@@ -37,7 +38,7 @@ COMMON = {"call_id": TEXTS, "at_ms": MS}
 BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
     StreamOpened: st.builds(StreamOpened, **COMMON, rate_hz=MS),
     SpeechStarted: st.builds(SpeechStarted, **COMMON, start_ms=MS),
-    SpeechContinues: st.builds(SpeechContinues, **COMMON, start_ms=MS, voiced_until_ms=MS),
+    SpeechContinues: st.builds(SpeechContinues, **COMMON, start_ms=MS, voiced_until_ms=MS, level_dbfs=SHARES),
     SpeechEnded: st.builds(SpeechEnded, **COMMON, start_ms=MS, end_ms=MS),
     Partial: st.builds(Partial, **COMMON, text=TEXTS, words=WORDS, start_ms=MS),
     Final: st.builds(Final, **COMMON, text=TEXTS, words=WORDS, start_ms=MS, end_ms=MS),
@@ -49,7 +50,10 @@ BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
         confidence=SHARES,
         text=TEXTS,
         evidence=st.lists(TEXTS, max_size=3).map(tuple),
+        kind=TEXTS,
+        revised=st.booleans(),
     ),
+    ToneHeard: st.builds(ToneHeard, **COMMON, kind=TEXTS, start_ms=MS, end_ms=MS, hz=SHARES),
     AudioFlagged: st.builds(AudioFlagged, **COMMON, finding=TEXTS, message=TEXTS),
     StreamFailed: st.builds(StreamFailed, **COMMON, error=TEXTS, message=TEXTS),
     StreamClosed: st.builds(StreamClosed, **COMMON, code=MS, reason=TEXTS),
@@ -142,6 +146,15 @@ def test_a_word_may_leave_out_what_has_a_default_and_a_share_may_be_written_as_a
     event = from_json(spoiled(words=[{"text": "oui", "start_ms": 1, "end_ms": 2, "confidence": 1}]))
     assert isinstance(event, Final)
     assert event.words == (Word("oui", 1, 2, 1.0, stable=True),)
+
+
+def test_a_verdict_of_a_robot_that_knows_no_kinds_is_taken_and_one_revised_by_a_number_is_not() -> None:
+    older = '{"type":"AnswerClassified","call_id":"c","at_ms":0,"label":"HUMAN","reason":"r","confidence":1,"text":"",'
+    event = from_json(older + '"evidence":["opener: allo (-1.6)"]}')
+    assert isinstance(event, AnswerClassified)
+    assert (event.kind, event.revised, event.evidence) == ("unknown", False, ("opener: allo (-1.6)",))
+    with pytest.raises(WireError, match="bool"):
+        from_json(older + '"evidence":[],"revised":1}')
 
 
 @given(st.text(max_size=60) | st.recursive(st.none() | st.integers() | TEXTS, st.lists).map(json.dumps))
