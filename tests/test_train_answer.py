@@ -220,9 +220,9 @@ def test_classes_stay_near_where_they_are_held() -> None:
     """So that a phrase a user adds to a class says something, though cues could say all that the classes say."""
     many = LINES * 20
     classes = fit_words(text_samples(many, BASE), PRIOR).classes
-    assert classes == {"beep": pytest.approx(1.5, abs=0.4), "opener": pytest.approx(-1.5, abs=0.4)}
+    assert classes == {"beep": pytest.approx(1.5, abs=0.02), "opener": pytest.approx(-1.5, abs=0.02)}
     other = fit_words(text_samples(many, BASE), {"beep": 0.2, "opener": -3.0}).classes
-    assert other == {"beep": pytest.approx(0.2, abs=0.4), "opener": pytest.approx(-3.0, abs=0.4)}
+    assert other == {"beep": pytest.approx(0.2, abs=0.02), "opener": pytest.approx(-3.0, abs=0.02)}
 
 
 def test_a_class_that_nobody_said_keeps_a_little_weight_so_that_the_file_stays_valid() -> None:

@@ -95,6 +95,14 @@ def test_a_pause_between_two_utterances() -> None:
     assert ear.timing.speech_ms == pytest.approx(2 * said_ms, abs=160)
 
 
+def test_of_several_pauses_the_longest_counts_and_the_first_utterance_is_the_first() -> None:
+    word = speech("oui_bonjour")
+    ear = AnswerEar(DECIDER, QUIET)
+    feed(ear, joined(silence(0.2), word, silence(0.9), word, silence(0.4), word, silence(1.5)))
+    assert ear.timing.pause_ms == pytest.approx(900, abs=80)
+    assert ear.timing.first_ms == pytest.approx(word.size // SAMPLES_PER_MS, abs=80)
+
+
 def test_while_somebody_speaks_the_first_utterance_lasts_until_now() -> None:
     ear = AnswerEar(DECIDER, QUIET)
     feed(ear, joined(silence(0.2), recording("messagerie")[: 2 * RATE_HZ]))

@@ -71,6 +71,9 @@ def test_half_a_value_or_one_of_another_kind_is_nothing(kind: str, said: str) ->
         ("time", "neuf heures, non pardon, dix heures", "10:00"),
         ("date", "mardi, enfin non, mercredi", "2026-10-14"),
         ("number", "trois ou plutôt quatre", "4"),
+        ("time", "dix heures ou onze heures", "11:00"),
+        ("phone", "01 99 00 12 34 ou 01 99 00 12 35", "0199001235"),
+        ("number", "trois puis quatre", "4"),
     ],
 )
 def test_of_several_the_last_counts(kind: str, said: str, value: str) -> None:
