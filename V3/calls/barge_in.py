@@ -21,13 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from V3.calls.echo import EchoMatcher
+from V3.calls.echo import EchoMatcher, telling_words
 from V3.calls.words import Phrases, fold_words
 from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 
 __all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"]
 
 ECHO_SWING_DB = 6.0  # between the words of one prompt
+ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
 MISHEARD_MS = 600  # no backchannel takes so long
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
@@ -82,6 +83,15 @@ class BargeIn:
     action: Action = Action.STOP
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A pause that went by without its final words: from when they count, and when its speech ended."""
+
+    from_ms: int
+    prompt_start_ms: int
+    ended_ms: int
+
+
 class BargeInDetector:
     """One prompt's watch, through its pauses. Feed it the call's audio events.
 
@@ -110,6 +120,7 @@ class BargeInDetector:
         self._prompt_start_ms = prompt_start_ms
         self._speech_start_ms: int | None = None
         self._ended_ms: int | None = None  # of the speech that paused it, while no final words have come
+        self._owed: _Owed | None = None  # the words of a pause that ended without them
         self._paused = False
         self._done = mode is BargeInMode.OFF
         self._harmless = False  # what is being said is a backchannel or an echo so far
@@ -137,6 +148,8 @@ class BargeInDetector:
 
     def resumed(self, *, at_ms: int, prompt_start_ms: int) -> None:
         """The prompt goes on since ``at_ms``; ``prompt_start_ms`` is when it would have begun had it not paused."""
+        if self._ended_ms is not None:  # a recogniser that is late: its words count when they come
+            self._owed = _Owed(self._from_ms, self._prompt_start_ms, self._ended_ms)
         self._from_ms, self._prompt_start_ms = at_ms, prompt_start_ms
         self._speech_start_ms = self._ended_ms = None
         self._paused = self._harmless = False
@@ -206,15 +219,33 @@ class BargeInDetector:
     def _weigh_final(self, event: Final) -> BargeIn | None:
         """The utterance is over: what it was."""
         if event.end_ms <= self._from_ms:
-            return None
+            return self._weigh_late(event)
         if (decision := self._weigh_words(event.words, event.at_ms, is_final=True)) is not None:
             return decision
         if self._paused:
+            began_ms = self._speech_start_ms
+            if began_ms is not None and event.end_ms <= began_ms:
+                return None  # of an utterance before the one that is still to be understood
+            self._ended_ms = None
             return self._decide(Action.RESUME, self._why_nothing(event), event.text, event.at_ms)
         self._harmless = False
         if not event.text and event.end_ms - event.start_ms < self._rules.pause_ms:
             return None  # a click: not worth a word
         return BargeIn(self._why_nothing(event), event.text, event.start_ms, event.at_ms, Action.IGNORE)
+
+    def _weigh_late(self, event: Final) -> BargeIn | None:
+        """Words of a pause that are here only after it: an interruption is one still."""
+        if self._owed is None or event.end_ms < self._owed.ended_ms:
+            return None
+        owed, self._owed = self._owed, None
+        before = self._from_ms, self._prompt_start_ms, self._paused, self._faint
+        # as the end of the pause would have weighed them; what paused the prompt was not faint
+        self._from_ms, self._prompt_start_ms = owed.from_ms, owed.prompt_start_ms
+        self._paused, self._faint = True, False
+        decision = self._weigh_words(event.words, event.at_ms, is_final=True, start_ms=event.start_ms)
+        if decision is None:
+            self._from_ms, self._prompt_start_ms, self._paused, self._faint = before
+        return decision
 
     def _why_nothing(self, event: Final) -> str:
         if self._faint:
@@ -231,11 +262,15 @@ class BargeInDetector:
             return False
         if not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes):
             return False
+        if telling_words(words) < ECHO_LEVEL_WORDS:
+            return True
         level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
         self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
         return True
 
-    def _weigh_words(self, words: Sequence[Word], at_ms: int, *, is_final: bool) -> BargeIn | None:
+    def _weigh_words(
+        self, words: Sequence[Word], at_ms: int, *, is_final: bool, start_ms: int | None = None
+    ) -> BargeIn | None:
         said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
         if self._faint or self._is_echo(said):
             self._harmless = True
@@ -250,17 +285,17 @@ class BargeInDetector:
         counts = likely if self._paused else sure
         stop, _ = self._rules.stop_words.longest([part if counts[index] else "" for part, index in owners])
         if stop:
-            return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms)
+            return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms, start_ms)
         others = self._no_backchannel(owners, is_final=is_final)
         counted = [said[index] for index in others if sure[index]]
         if is_final and self._paused:
             if counted or self._speaks_at_length([said[index] for index in others if likely[index]]):
-                return self._decide(Action.STOP, f"{_count(others)} that are no backchannel", text, at_ms)
+                return self._decide(Action.STOP, f"{_count(others)} that are no backchannel", text, at_ms, start_ms)
         elif len(counted) >= self._rules.words and any(word.stable for word in counted):
-            return self._decide(Action.STOP, f"{_count(counted)} that are no backchannel", text, at_ms)
+            return self._decide(Action.STOP, f"{_count(counted)} that are no backchannel", text, at_ms, start_ms)
         self._harmless = bool(said) and not others
         if others and not (self._paused or is_final or self._echoes) and self._mode is BargeInMode.SPEECH:
-            return self._decide(Action.PAUSE, "words that are no backchannel so far", text, at_ms)
+            return self._decide(Action.PAUSE, "words that are no backchannel so far", text, at_ms, start_ms)
         return None
 
     def _speaks_at_length(self, words: Sequence[Word]) -> bool:

@@ -14,7 +14,7 @@ from V3.calls.sound_key import sound_key
 from V3.calls.words import fold_words
 from V3.events import Word
 
-__all__ = ["EchoMatcher", "share_said"]
+__all__ = ["EchoMatcher", "share_said", "telling_words"]
 
 _MS_PER_CHARACTER = 70  # of French speech, where the prompt's length is not known
 _EARLY_MS, _LATE_MS = (
@@ -72,6 +72,11 @@ def _in_order(heard: Sequence[_Placed], said: Sequence[_Placed], reach_ms: tuple
             row[index + 1] = max(row[index], best[index] + 1 if near and key == word else best[index + 1])
         best = row
     return best[-1]
+
+
+def telling_words(words: Iterable[Word]) -> int:
+    """How many of them are long enough to tell anything."""
+    return sum(len(part) >= _TELLING_LETTERS for word in words for part in fold_words(word.text))
 
 
 def share_said(heard: str, texts: Iterable[str]) -> float:

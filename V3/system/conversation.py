@@ -148,17 +148,16 @@ class Conversation:
     async def _settled(self, detector: BargeInDetector) -> BargeIn:
         """What a pause turns out to be: STOP or RESUME."""
         deadline_ms = self._call.now_ms + 1000 * PAUSE_MAX_S
-        while True:
-            now_ms = self._call.now_ms
-            decision = self._pressed(detector) or detector.tick(now_ms)
-            if decision is not None:
+        while (now_ms := self._call.now_ms) < deadline_ms:
+            if (decision := self._pressed(detector)) is not None:
                 return decision
-            if now_ms >= deadline_ms:
-                return BargeIn("nothing more was heard", "", now_ms, now_ms, Action.RESUME)
             due_ms = min(deadline_ms, detector.due_ms or deadline_ms)
             event = await self._next_event(self._call, max(0.0, due_ms - now_ms) / 1000)
-            if event is not None and (decision := detector.feed(event)) is not None:
-                return decision
+            # what was heard counts before the time that has passed
+            decision = detector.feed(event) if event is not None else detector.tick(self._call.now_ms)
+            if decision is not None and not (decision.action is Action.RESUME and self._call.speaking):
+                return decision  # while somebody speaks again, that is to be understood first
+        return BargeIn("nothing more was heard", "", now_ms, now_ms, Action.RESUME)
 
     def _pressed(self, detector: BargeInDetector) -> BargeIn | None:
         """A key is a decision by itself; it stays where the step that listens finds it."""
@@ -210,9 +209,13 @@ class Conversation:
         return False
 
     def _answers_from_ms(self) -> int:
-        prompt = self._call.report.prompts[-1]
+        report = self._call.report
+        prompt = report.prompts[-1]
         stop_ms = prompt.stop_ms if prompt.stop_ms is not None else self._call.now_ms
-        return stop_ms - self._settings.reply_overlap_ms
+        from_ms = stop_ms - self._settings.reply_overlap_ms
+        if report.barge_ins and report.barge_ins[-1].break_confirmed_ms == stop_ms:  # what stopped it is an answer
+            return min(from_ms, report.barge_ins[-1].speech_start_ms)
+        return from_ms
 
     async def _wait_for_quiet(self) -> None:
         """Do not begin to speak while the callee does."""
