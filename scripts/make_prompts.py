@@ -31,7 +31,11 @@ def main(
     """Speak every text of a scenario into its prompt's WAV."""
     folder = scenario.parent / "prompts"
     folder.mkdir(exist_ok=True)
-    for name, step in parse_scenario(scenario.read_text(encoding="utf-8"), source=str(scenario)).steps.items():
+    spoken = parse_scenario(scenario.read_text(encoding="utf-8"), source=str(scenario))
+    if spoken.message is not None and spoken.message.text:
+        _speak(spoken.message.text, folder / spoken.message.prompt, voice=voice, speed=speed)
+        typer.echo(f"message: {spoken.message.prompt}")
+    for name, step in spoken.steps.items():
         if not step.text:
             continue
         _speak(step.text, folder / step.prompt, voice=voice, speed=speed)

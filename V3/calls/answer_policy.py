@@ -96,8 +96,9 @@ class AnswerPolicy:
 
     def _is_sure(self, verdict: AnswerVerdict, evidence: Evidence) -> bool:
         """Whether nothing that may follow is likely to change it."""
-        if verdict.label is AnswerLabel.MACHINE:
-            return verdict.confidence >= self.rules.early_machine_from
+        if verdict.label is AnswerLabel.MACHINE:  # never by timing alone: the words may be late
+            told = bool(evidence.tones) or bool(self._decider.said(evidence.text))
+            return told and verdict.confidence >= self.rules.early_machine_from
         if verdict.label is AnswerLabel.NO_ANSWER or verdict.confidence < self.rules.early_person_from:
             return False
         wanted_ms = self.rules.greeting_silence_ms

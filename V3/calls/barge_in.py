@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from V3.calls.echo import EchoMatcher, telling_words
+from V3.calls.echo import EchoMatcher, EchoSign
 from V3.calls.words import Phrases, fold_words
 from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 
 __all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"]
 
-ECHO_SWING_DB = 6.0  # between the words of one prompt
+ECHO_SWING_DB = 4.0  # between the words of one prompt
 ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
 MISHEARD_MS = 600  # no backchannel takes so long
@@ -202,7 +202,9 @@ class BargeInDetector:
         if not level_dbfs:
             return False
         beside = bool(self._voice_dbfs) and level_dbfs < self._voice_dbfs - self._rules.faint_db
-        return beside or (self._echoes and level_dbfs < self.echo_dbfs + ECHO_SWING_DB)
+        echo_dbfs = self.echo_dbfs + ECHO_SWING_DB
+        tells = self._echoes and (not self._voice_dbfs or echo_dbfs < self._voice_dbfs)  # fainter than the callee
+        return beside or (tells and level_dbfs < echo_dbfs)
 
     def _weigh_speech(self, start_ms: int, end_ms: int, at_ms: int) -> BargeIn | None:
         start_ms = max(start_ms, self._from_ms)
@@ -250,35 +252,34 @@ class BargeInDetector:
     def _why_nothing(self, event: Final) -> str:
         if self._faint:
             return "fainter than the callee"
-        if self._is_echo(event.words):
+        if self._is_echo(event.words, is_final=True):
             return "echo of the prompt"
         said = [part for word in event.words for part in fold_words(word.text)]
         if not said:
             return "no words"
         return "unsure words" if self._rules.backchannels.kept(said) else "backchannel"
 
-    def _is_echo(self, words: Sequence[Word]) -> bool:
+    def _is_echo(self, words: Sequence[Word], *, is_final: bool) -> bool:
+        """Whether these words are the prompt's. A weak sign counts for whole utterances, or where a sure one came
+        before; only a sure one tells how loud this call echoes.
+        """
         if self._echo is None:
             return False
-        if not self._echo.is_echo(words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes):
-            return False
-        if telling_words(words) < ECHO_LEVEL_WORDS:
-            return True
-        level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
-        self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
-        return True
+        sign = self._echo.sign(words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes)
+        if sign is EchoSign.SURE:
+            level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
+            self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
+        return sign is EchoSign.SURE or (sign is EchoSign.WEAK and (is_final or self._echoes))
 
     def _weigh_words(
         self, words: Sequence[Word], at_ms: int, *, is_final: bool, start_ms: int | None = None
     ) -> BargeIn | None:
         said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
-        if self._faint or self._is_echo(said):
+        if self._faint or self._is_echo(said, is_final=is_final):
             self._harmless = True
             return None
         sure = [word.confidence >= self._rules.min_confidence for word in said]
-        likely = [
-            word.confidence * 2 >= self._rules.min_confidence for word in said
-        ]  # after a pause: half of one already
+        likely = [word.confidence * 2 >= self._rules.min_confidence for word in said]  # a pause is half of one
         owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
         text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
         # an unsure word is a gap: the words around it do not join to a stop word

@@ -2,29 +2,36 @@
 
 A handset lets some of what it plays into its microphone: the robot then hears itself, late and faint, and must not
 take that for an interruption. What tells is the text: several telling words are the prompt's own, in its order, and of
-the moment that is being played; or all words are, of that very moment. A person who repeats a word of the question has
-others around it ("quel rendez-vous ?"), or says it later.
+the moment that is being played: a sure sign. Fewer words, all of them of that very moment, are a weak one: people say
+"bonjour" when they are told it. A person who repeats a word of the question has others around it ("quel rendez-vous
+?"), or says it later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 
 from V3.calls.sound_key import sound_key
 from V3.calls.words import fold_words
 from V3.events import Word
 
-__all__ = ["EchoMatcher", "share_said", "telling_words"]
+__all__ = ["EchoMatcher", "share_said"]
 
 _MS_PER_CHARACTER = 70  # of French speech, where the prompt's length is not known
-_EARLY_MS, _LATE_MS = (
-    700,
-    1200,
-)  # how far a word may lie from its place, by the text's even pace, and by the echo's delay
+_EARLY_MS, _LATE_MS = 700, 1200  # how far a word may lie from its place: the text's uneven pace, the echo's delay
 _TIGHT_MS = (-500, 700)  # the same where every word heard must be the prompt's
 _SHARE = 0.6  # of the telling words heard
 _TELLING_LETTERS = 4  # shorter words are in every prompt
 _LEAST = 3  # telling words; where this call has echoed before, one less
+
+
+class EchoSign(IntEnum):
+    """Whether words are an echo. ``WEAK``: they may be, and a person may say them too."""
+
+    NONE = 0
+    WEAK = 1
+    SURE = 2
 
 
 class EchoMatcher:
@@ -40,10 +47,11 @@ class EchoMatcher:
             self._words.append((sound_key(word), length_ms * at / max(1, letters), len(word) >= _TELLING_LETTERS))
             at += len(word) + 1
 
-    def is_echo(self, words: Sequence[Word], *, prompt_start_ms: int, suspected: bool = False) -> bool:
-        """Whether these words are the prompt's. ``prompt_start_ms``: when its first sample was played, on their clock.
+    def sign(self, words: Sequence[Word], *, prompt_start_ms: int, suspected: bool = False) -> EchoSign:
+        """How sure it is that these words are the prompt's.
 
-        ``suspected``: the call has echoed before, so fewer words tell.
+        ``prompt_start_ms``: when its first sample was played, on their clock. ``suspected``: the call has echoed
+        before, so fewer words tell.
         """
         heard = [
             (sound_key(part), float(word.start_ms - prompt_start_ms), len(part) >= _TELLING_LETTERS)
@@ -52,11 +60,11 @@ class EchoMatcher:
         ]
         telling = [each for each in heard if each[2]]
         if not telling:
-            return False
-        if _in_order(heard, self._words, _TIGHT_MS) == len(heard):
-            return True
+            return EchoSign.NONE
         wanted = max(_LEAST - suspected, _SHARE * len(telling))
-        return _in_order(telling, [each for each in self._words if each[2]], (-_EARLY_MS, _LATE_MS)) >= wanted
+        if _in_order(telling, [each for each in self._words if each[2]], (-_EARLY_MS, _LATE_MS)) >= wanted:
+            return EchoSign.SURE
+        return EchoSign.WEAK if _in_order(heard, self._words, _TIGHT_MS) == len(heard) else EchoSign.NONE
 
 
 _Placed = tuple[str, float, bool]  # a word's sound, when it is said, whether it is a telling one
@@ -72,11 +80,6 @@ def _in_order(heard: Sequence[_Placed], said: Sequence[_Placed], reach_ms: tuple
             row[index + 1] = max(row[index], best[index] + 1 if near and key == word else best[index + 1])
         best = row
     return best[-1]
-
-
-def telling_words(words: Iterable[Word]) -> int:
-    """How many of them are long enough to tell anything."""
-    return sum(len(part) >= _TELLING_LETTERS for word in words for part in fold_words(word.text))
 
 
 def share_said(heard: str, texts: Iterable[str]) -> float:

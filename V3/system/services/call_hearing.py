@@ -173,12 +173,13 @@ class CallHearing:
     def _take_words(self, event: Event) -> None:
         """The stream's events, on their way: later words may take the verdict back."""
         self._emit(event)
+        if isinstance(event, Final):
+            self._finals.append(event.text)
         if not self._decides or self._ear.verdict is None or not self._ear.policy.wants(self._ear.at_ms):
             return
         if isinstance(event, Partial):
             self._ear.hear(" ".join([*self._finals, event.text]))
         elif isinstance(event, Final):
-            self._finals.append(event.text)
             self._ear.hear(" ".join(self._finals))
         else:
             return
