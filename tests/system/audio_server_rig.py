@@ -60,12 +60,16 @@ class Ears:
 async def listening(
     stt: Any, *, answer: AnswerSettings | None = None, accept_any: bool = False, amd: bool = True, **settings: Any
 ) -> AsyncIterator[Ears]:
-    """A server with an answer window of 2.3 s whose decode may take as long as a busy machine needs."""
+    """A server with an answer window of 2.3 s whose decode may take as long as a busy machine needs.
+
+    Audio comes much faster than it was spoken here, so how far an early verdict has heard is chance: it is off unless
+    ``answer`` says otherwise.
+    """
     server = WebSocketAudioServer(
         stt,
         amd=AMD if amd else None,
         settings=ServerSettings(port=0, **settings),
-        answer=answer or AnswerSettings(decode_timeout_s=10),
+        answer=answer or AnswerSettings(decode_timeout_s=10, early_verdict=False),
         accept_any=accept_any,
     )
     async with server:
@@ -97,6 +101,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     async def guarded() -> None:
         async with asyncio.timeout(50):
             await test()
+        await asyncio.sleep(0)  # what a closed socket has cancelled ends in the next turn
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         assert not left, left
 
