@@ -238,6 +238,7 @@ class AnswerKeywords(_Strict):
     timing: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
     machine: dict[str, KeywordClassSettings]
     human: dict[str, KeywordClassSettings]
+    kinds: dict[str, tuple[str, ...]] = {}
     hallucination_marks: tuple[str, ...] = ()
     hallucinations: tuple[str, ...] = ()
     cues: str = ""

@@ -131,13 +131,14 @@ class _Heard:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerDecider:
     """Weighs words, timing and tones. ``machine`` and ``human`` are the classes of the keyword file, ``timing`` the
-    weights of :func:`timing_features`, ``bias`` what speech alone says.
+    weights of :func:`timing_features`, ``bias`` what speech alone says, ``kinds`` what each kind speaks of.
     """
 
     machine: Sequence[KeywordClass]
     human: Sequence[KeywordClass]
     hallucinations: Phrases
     hallucination_marks: Phrases = field(default_factory=lambda: Phrases(()))
+    kinds: Mapping[AnswerKind, Phrases] = field(default_factory=dict)
     cues: Cues = field(default_factory=lambda: Cues({}))
     timing: Mapping[str, float] = field(default_factory=dict)
     bias: float = 0.0
@@ -202,7 +203,9 @@ class AnswerDecider:
         kinds = {}
         for label, side in ((AnswerLabel.MACHINE, 1.0), (AnswerLabel.HUMAN, -1.0)):
             telling = [group for group, sign, _ in said if sign == side and group.kind]
-            kinds[label] = max(telling, key=lambda group: group.weight).kind if telling else ""
+            kinds[label] = (
+                max(telling, key=lambda group: group.weight).kind if telling else self._spoken_of(words, label)
+            )
         return _Heard(
             bool(words),
             tuple(found),
@@ -211,6 +214,13 @@ class AnswerDecider:
             kinds,
             any(sign < 0 and group.weight >= TELLING for group, sign, _ in said),
         )
+
+    def _spoken_of(self, words: Sequence[str], label: AnswerLabel) -> str:
+        """The kind whose words these are, where no class tells it; the first of equals."""
+        kinds = [kind for kind in self.kinds if (kind is AnswerKind.BUSINESS) == (label is AnswerLabel.HUMAN)]
+        counts = {kind: len(self.kinds[kind].all(words)) for kind in kinds}
+        best = max(counts, key=lambda kind: counts[kind], default=None)
+        return str(best) if best is not None and counts[best] else ""
 
     def _weigh(self, heard: _Heard, timing: Timing | None, text: str) -> AnswerVerdict:
         timed = self._timing_findings(timing, heard)

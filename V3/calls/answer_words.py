@@ -35,7 +35,7 @@ class Finding:
     weight: float
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.what} ({self.weight:+.3g})"
+        return f"{self.source}: {self.what} ({round(self.weight, 3):+.3g})"
 
 
 @dataclass(frozen=True, slots=True)

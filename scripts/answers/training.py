@@ -43,8 +43,7 @@ MIN_CLASS_WEIGHT = 0.05  # a class that tells nothing stays in the file, and say
 HAND_CLASS_WEIGHTS = {
     "voicemail": 1.6, "leave_a_message": 1.6, "carrier": 1.6, "call_screening": 1.6, "mailbox_full": 1.6, "absent": 1.2,
     "menu": 1.2, "hint": 0.3, "opener": -1.6, "asks": -2.4, "listens": -2.2, "speaks_of_calls": -2.0, "refuses": -1.6,
-    "business": -1.8, "short": -0.4, "greeting": -0.1, "about_numbers": 0.05, "about_services": 0.05,
-    "about_messages": 0.05, "trade": -0.05,
+    "business": -1.8, "short": -0.4, "greeting": -0.1,
 }  # fmt: skip
 """Where the classes' weights are held; a class that is not here is held at 1 for its label."""
 HAND_TIMING = {

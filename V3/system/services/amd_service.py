@@ -44,6 +44,7 @@ def decider_from(settings: AnswerKeywords, cues: Mapping[str, float], *, source:
     return AnswerDecider(
         machine=_classes(settings.machine, source),
         human=_classes(settings.human, source),
+        kinds={_kind(kind, f"{source}: kinds"): Phrases(phrases) for kind, phrases in settings.kinds.items()},
         hallucinations=Phrases(settings.hallucinations),
         hallucination_marks=Phrases(settings.hallucination_marks),
         cues=Cues(cues),
@@ -55,6 +56,13 @@ def decider_from(settings: AnswerKeywords, cues: Mapping[str, float], *, source:
 
 def _classes(groups: Mapping[str, KeywordClassSettings], source: str) -> list[KeywordClass]:
     for name, group in groups.items():
-        if group.kind and group.kind not in list(AnswerKind):
-            raise ConfigError(f"{source}: {name}.kind {group.kind!r}: one of {', '.join(AnswerKind)} is taken")
+        if group.kind:
+            _kind(group.kind, f"{source}: {name}.kind")
     return [KeywordClass(name, group.weight, Phrases(group.phrases), group.kind) for name, group in groups.items()]
+
+
+def _kind(value: str, where: str) -> AnswerKind:
+    try:
+        return AnswerKind(value)
+    except ValueError:
+        raise ConfigError(f"{where} {value!r}: one of {', '.join(AnswerKind)} is taken") from None
