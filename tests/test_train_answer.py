@@ -302,9 +302,9 @@ def test_each_signal_alone_hears_nothing_of_the_others() -> None:
         )
     }
     assert sources == {
-        "whole": {"opener", "cues", "timing"},
+        "whole": {"opener", "words", "timing"},
         "keywords": {"opener"},
-        "words": {"opener", "cues"},
+        "words": {"opener", "words"},
         "timing": {"timing"},
     }
 

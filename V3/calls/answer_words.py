@@ -23,7 +23,7 @@ MAX_RUN = 3
 MIN_PIECE, MAX_PIECE = 3, 6
 _MIN_SOUND = 4  # a shorter sound is found in too many words
 _MIN_CUT = 4  # letters of a last word that was cut
-_SHOWN_CUES = 5
+_SHOWN_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ class Spoken:
     """The sound of a text, to find phrases in that begin and end where its words do."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.keys = [key for word in words if (key := "0" if word.isdigit() else sound_key(word))]
+        sounding = [(word, key) for word in words if (key := "0" if word.isdigit() else sound_key(word))]
+        self.words = [word for word, _ in sounding]
+        self.keys = [key for _, key in sounding]
         self._sound = "".join(self.keys)
         ends: list[int] = []
         for key in self.keys:
@@ -106,24 +108,22 @@ def _joined(words: Sequence[str]) -> str:
     return "".join(Spoken(words).keys)
 
 
-def cue_features(spoken: Spoken) -> set[str]:
-    """What may be a cue in a text: every run of one to three words ("=^ bOjUr vU": the answer's beginning is a word of
-    its own) and every three to six sounds in a row ("~mesaj", a blank between words).
+def cue_features(spoken: Spoken) -> dict[str, range]:
+    """What may be a cue in a text, with the words it was found in: every run of one to three words ("=^ bOjUr vU": the
+    answer's beginning is a word of its own) and every three to six sounds in a row ("~mesaj", a blank between words).
     """
     keys = (START, *spoken.keys)
-    runs = {
-        "=" + " ".join(keys[at : at + length])
-        for length in range(1, MAX_RUN + 1)
-        for at in range(len(keys) - length + 1)
-        if length > 1 or at
-    }
+    found: dict[str, range] = {}
+    for length in range(1, MAX_RUN + 1):
+        for at in range(0 if length > 1 else 1, len(keys) - length + 1):
+            run = range(max(0, at - 1), at + length - 1)
+            found.setdefault("=" + " ".join(keys[at : at + length]), run)
     sounds = START + " ".join(spoken.keys)
-    pieces = {
-        "~" + sounds[at : at + length]
-        for length in range(MIN_PIECE, MAX_PIECE + 1)
-        for at in range(len(sounds) - length + 1)
-    }
-    return runs | pieces
+    owners = [0] + [index for index, key in enumerate(spoken.keys) for _ in (*key, " ")]
+    for length in range(MIN_PIECE, MAX_PIECE + 1):
+        for at in range(len(sounds) - length + 1):
+            found.setdefault("~" + sounds[at : at + length], range(owners[at], owners[at + length - 1] + 1))
+    return found
 
 
 class Cues:
@@ -136,10 +136,14 @@ class Cues:
         return len(self._weights)
 
     def finding(self, spoken: Spoken) -> Finding | None:
-        """All cues of a text as one finding that names the strongest."""
-        found = [(cue, self._weights[cue]) for cue in cue_features(spoken) if cue in self._weights]
+        """All cues of a text as one finding: what each word weighs, the cues it shares with others in equal parts."""
+        found = [(words, self._weights[cue]) for cue, words in cue_features(spoken).items() if cue in self._weights]
         if not found:
             return None
-        total = math.fsum(weight for _, weight in found)  # the same whatever the order of a set
-        telling = sorted(found, key=lambda cue: (-abs(cue[1]), cue[0]))[:_SHOWN_CUES]
-        return Finding("cues", ", ".join(f"{cue} {weight:+.2f}" for cue, weight in telling), total)
+        by_word = [0.0] * len(spoken.words)
+        for words, weight in found:
+            for index in words:
+                by_word[index] += weight / len(words)
+        telling = sorted(range(len(by_word)), key=lambda index: -abs(by_word[index]))[:_SHOWN_WORDS]
+        shown = [f"{spoken.words[index]} {by_word[index]:+.2f}" for index in sorted(telling)]
+        return Finding("words", ", ".join(shown), math.fsum(weight for _, weight in found))

@@ -79,7 +79,9 @@ def text_features(text: str, decider: AnswerDecider) -> frozenset[str]:
         return frozenset()
     spoken = Spoken(words)
     groups = (*decider.machine, *decider.human)
-    return frozenset({CLASS + group.name for group in groups if group.hits(words, spoken)} | cue_features(spoken))
+    return frozenset(
+        {CLASS + group.name for group in groups if group.hits(words, spoken)} | cue_features(spoken).keys()
+    )
 
 
 def text_samples(texts: Iterable[LabelledText], decider: AnswerDecider, *, beginnings: float = 0.5) -> list[Sample]:

@@ -234,7 +234,7 @@ def test_no_pile_of_words_is_surer_than_the_bound_and_timing_comes_on_top() -> N
 def test_cues_are_one_finding_beside_the_classes() -> None:
     cued = ours(cues=Cues({"=noiz": 9.0, "=maƒin": 0.5, "~^maƒ": 0.25, "=^ maƒin": -0.125}))
     verdict = cued.decide("machine")
-    assert verdict.evidence == ("m: machine (+2)", "cues: =maƒin +0.50, ~^maƒ +0.25, =^ maƒin -0.12 (+0.625)")
+    assert verdict.evidence == ("m: machine (+2)", "words: machine +0.62 (+0.625)")
     assert verdict.confidence == chance(2.625)
 
 
@@ -428,7 +428,7 @@ def test_its_cues_are_read_from_beside_it(tmp_path: Path) -> None:
     own.write_text(OWN + "cues: own.tsv\nbias: -1\n")
     (tmp_path / "own.tsv").write_text("# learned\n=flut\t2.5\n\n~^fl\t-0.5\n")
     verdict = AMDService(own).detect("Flûte")
-    assert verdict.evidence == ("cues: =flut +2.50, ~^fl -0.50 (+2)",)
+    assert verdict.evidence == ("words: flute +2.00 (+2)",)
     assert (verdict.label, verdict.confidence) == (AnswerLabel.MACHINE, chance(1.0))
 
 

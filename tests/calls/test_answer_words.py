@@ -125,7 +125,15 @@ def test_the_cues_of_a_text_are_its_runs_and_pieces_of_its_sound() -> None:
     pieces = {cue for cue in found if cue.startswith("~")}
     sounds = "^alo Ui"
     assert pieces == {f"~{sounds[at : at + n]}" for n in range(3, 7) for at in range(len(sounds) - n + 1)}
-    assert cue_features(Spoken([])) == set()
+    assert cue_features(Spoken([])) == {}
+    assert {cue: list(found[cue]) for cue in ("=Ui", "=^ alo", "=alo Ui", "~^alo", "~o Ui", "~ Ui")} == {
+        "=Ui": [1],
+        "=^ alo": [0],
+        "=alo Ui": [0, 1],
+        "~^alo": [0],
+        "~o Ui": [0, 1],
+        "~ Ui": [0, 1],
+    }
 
 
 @given(WORDS)
@@ -142,7 +150,7 @@ def test_the_beginning_of_an_answer_is_told_from_its_middle() -> None:
     assert "=^ bOjUr" not in cue_features(Spoken(["oui", "bonjour"]))
 
 
-def test_cues_add_up_once_each_and_the_strongest_are_named() -> None:
+def test_cues_add_up_once_each_and_every_word_says_its_share() -> None:
     weights = {
         "=alo": -1.0,
         "=Ui": -0.5,
@@ -154,9 +162,10 @@ def test_cues_add_up_once_each_and_the_strongest_are_named() -> None:
     }
     finding = Cues(weights).finding(Spoken(fold_words("allô oui allô")))
     assert finding is not None
-    assert finding.source == "cues"
+    assert finding.source == "words"
     assert finding.weight == pytest.approx(sum(weights.values()) - 9.0)
-    assert finding.what == "=alo -1.00, =Ui -0.50, =^ alo +0.25, ~alo +0.12, ~^al -0.06"  # five of six
+    # what two words share is parted; the second "allo" adds nothing: each cue counts once, where it is first
+    assert finding.what == "allo -0.67, oui -0.48, allo +0.00"
     assert len(Cues(weights)) == 7
 
 
