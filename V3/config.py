@@ -186,6 +186,7 @@ class TurnSettings(_Strict):
 
     short_ms: int = Field(default=360, ge=240, le=5000)
     usual_ms: int = Field(default=500, ge=240, le=5000)
+    number_ms: int = Field(default=900, ge=240, le=5000)
     long_ms: int = Field(default=1200, ge=240, le=10000)
 
 

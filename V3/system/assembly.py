@@ -156,7 +156,7 @@ async def _hearing(
 
 def turn_rules(config: RobotConfig) -> TurnRules:
     """When the callee's turn is over, out of the settings."""
-    return TurnRules(short_ms=config.turns.short_ms, usual_ms=config.turns.usual_ms, long_ms=config.turns.long_ms)
+    return TurnRules(**config.turns.model_dump())
 
 
 def _url_elsewhere(settings: ServerSettings, call_id: str) -> str:

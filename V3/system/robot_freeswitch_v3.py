@@ -53,6 +53,7 @@ __all__ = ["RobotFreeSwitchV3"]
 log = logging.getLogger(__name__)
 
 OWN_WORDS = 0.5  # of the words heard: so many of our own prompt's are its echo
+SPOKEN_GRACE_S = 1.2  # after somebody spoke, for the silence that tells a person who waits, and for the words
 MAX_REVISIONS = 3  # of one call's verdict; what it does then it does to the end
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
 HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
@@ -300,11 +301,20 @@ class RobotFreeSwitchV3:
         return is_machine and verdict is not None and verdict.confidence >= self._config.answer.revise_from
 
     async def _wait(self, call: ActiveCall, until_s: float, why: str) -> None:
-        """Listen until so long after the answer: the verdict may be taken back meanwhile."""
-        if not self._config.answer.revise or call.now_ms >= 1000 * until_s or self._is_sure(call):
+        """Listen until so long after the answer: the verdict may be taken back meanwhile.
+
+        Who speaks by then is heard out, as far as a verdict may be taken back at all.
+        """
+        answer = self._config.answer
+        if not answer.revise or call.now_ms >= 1000 * until_s or self._is_sure(call):
             return
         call.update("WAITING", why)
-        while (left_s := until_s - call.now_ms / 1000) > 0 and not self._is_sure(call):
+        latest_s = max(until_s, answer.revise_until_s)
+        while not self._is_sure(call):
+            if call.speaking:
+                until_s = min(latest_s, max(until_s, call.now_ms / 1000 + SPOKEN_GRACE_S))
+            if (left_s := until_s - call.now_ms / 1000) <= 0:
+                return
             await self._next(call, left_s)
 
     async def _fall_silent(self, call: ActiveCall) -> None:
