@@ -23,6 +23,7 @@ _EARLY_MS, _LATE_MS = 700, 1200  # how far a word may lie from its place: the te
 _TIGHT_MS = (-500, 700)  # the same where every word heard must be the prompt's
 _SHARE = 0.6  # of the telling words heard
 _TELLING_LETTERS = 4  # shorter words are in every prompt
+_LEAST_SAID = 2  # of our own words, wherever they stand
 _LEAST = 3  # telling words; where this call has echoed before, one less
 
 
@@ -83,7 +84,10 @@ def _in_order(heard: Sequence[_Placed], said: Sequence[_Placed], reach_ms: tuple
 
 
 def share_said(heard: str, texts: Iterable[str]) -> float:
-    """The share of the telling words of ``heard`` that one of our own texts has; 0 where there is none."""
+    """The share of the telling words of ``heard`` that one of our own texts has; 0 where fewer than two are: "vous" is
+    in every prompt, and in every announcement.
+    """
     ours = {sound_key(word) for text in texts for word in fold_words(text)}
     telling = [word for word in fold_words(heard) if len(word) >= _TELLING_LETTERS]
-    return sum(sound_key(word) in ours for word in telling) / len(telling) if telling else 0.0
+    own = sum(sound_key(word) in ours for word in telling)
+    return own / len(telling) if own >= _LEAST_SAID else 0.0

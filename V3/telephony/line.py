@@ -116,6 +116,7 @@ class Line:
         self.ended: asyncio.Future[Hangup] = loop.create_future()
         self._playback: Playback | None = None
         self._killing = False
+        self._ended_by_us: bool | None = None  # None: the end has not begun
         self._dialled = False
         self._created = False
         self._job: asyncio.Task[None] | None = None
@@ -338,9 +339,12 @@ class Line:
                 self._answer()
             case "PLAYBACK_START" | "PLAYBACK_STOP" | "CHANNEL_EXECUTE_COMPLETE":
                 self._take_playback(event)
+            case "CHANNEL_HANGUP":
+                self._end_began()
             case "CHANNEL_HANGUP_COMPLETE":
+                self._end_began()
                 status = event["variable_sip_term_status"]
-                by_us = event["variable_sip_hangup_disposition"] == "send_bye" or self._killing
+                by_us = event["variable_sip_hangup_disposition"] == "send_bye" or bool(self._ended_by_us)
                 self._end(Hangup(event["Hangup-Cause"], int(status) if status.isdigit() else 0, by_us))
         self._notify(event)
 
@@ -365,6 +369,11 @@ class Line:
         if not self._answered.done():
             self.answered_ms = self._clock.now_ms()
             self._answered.set_result(None)
+
+    def _end_began(self) -> None:
+        """A channel that is ending already is not ended by a hang-up of ours that comes after."""
+        if self._ended_by_us is None:
+            self._ended_by_us = self._killing
 
     def _end(self, hangup: Hangup) -> None:
         if self.ended.done():
