@@ -590,6 +590,97 @@ def test_a_partial_in_flight_is_overtaken_by_the_trial() -> None:
     assert session.take_events() == []
 
 
+# ---- how much silence ends an utterance, by its words
+
+
+class Endpoint:
+    """Says how much silence ends an utterance, and keeps what it was asked."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+        self.asked: list[list[str]] = []
+
+    def __call__(self, words: Sequence[str]) -> int:
+        self.asked.append(list(words))
+        return self.ms
+
+
+def silence_until_the_end(session: StreamingSession, text: str, *, limit_ms: int = 3000) -> int:
+    """Silence after what is being said, frame by frame, with a recogniser that hears ``text``; ms until it ended."""
+    for at_ms in range(20, limit_ms + 20, 20):
+        session.push(silence(0.02))
+        answer_all(session, lambda request: heard(request, text))
+        if "SpeechEnded" in kinds(session.take_events()):
+            return at_ms
+    return limit_ms
+
+
+@pytest.mark.parametrize(("ms", "lasts_ms"), [(360, 360), (1200, 1200), (500, 500), (0, 240)])
+def test_the_words_say_how_much_silence_ends_an_utterance(ms: int, lasts_ms: int) -> None:
+    endpoint = Endpoint(ms)
+    session = StreamingSession("c", endpoint_ms=500, endpoint=endpoint)
+    talking(session, 0.6)
+    # the trial that the words come from is heard some frames of silence after the voice: never before its 240 ms
+    assert silence_until_the_end(session, "oui bonjour") == pytest.approx(lasts_ms, abs=60)
+    assert endpoint.asked == [["oui", "bonjour"]]
+
+
+def test_without_words_the_usual_silence_ends_it() -> None:
+    endpoint = Endpoint(1200)
+    session = StreamingSession("c", endpoint_ms=500, endpoint=endpoint)
+    talking(session, 0.6)
+    assert silence_until_the_end(session, "") == pytest.approx(500, abs=60)
+    assert endpoint.asked == []
+
+
+def test_where_the_words_are_late_the_usual_silence_ends_it() -> None:
+    session = StreamingSession("c", endpoint_ms=500, endpoint=Endpoint(1200))
+    talking(session, 0.6)
+    session.push(silence(0.7))  # nobody has answered the trial
+    assert "SpeechEnded" in kinds(session.take_events())
+
+
+def test_speech_that_resumes_forgets_what_its_words_said_of_the_silence() -> None:
+    """ "Euh ..." then more: its new words say how much silence ends it, and until they are known the usual one does."""
+    endpoint = Endpoint(1200)
+    session = StreamingSession("c", endpoint_ms=500, endpoint=endpoint)
+    talking(session, 0.6)
+    for _ in range(45):  # 900 ms: over without those words
+        session.push(silence(0.02))
+        answer_all(session, lambda request: heard(request, "euh"))
+    assert "SpeechEnded" not in kinds(session.take_events())
+    talking(session, 0.6)
+    endpoint.ms = 360
+    assert silence_until_the_end(session, "euh oui") == pytest.approx(360, abs=60)
+    assert endpoint.asked[0] == ["euh"]
+    assert endpoint.asked[-1] == ["euh", "oui"]
+
+    talking(session, 0.6)  # another utterance, whose words nobody tells
+    session.push(silence(0.7))
+    assert "SpeechEnded" in kinds(session.take_events())
+
+
+def test_words_of_a_trial_that_speech_overtook_say_nothing_of_the_silence() -> None:
+    endpoint = Endpoint(1200)
+    session = StreamingSession("c", endpoint_ms=500, endpoint=endpoint)
+    trial = trial_of(session, 300)
+    assert trial is not None
+    talking(session, 0.6)
+    session.complete(trial, heard(trial, "attendez"))
+    assert endpoint.asked == []
+
+
+def test_a_reset_forgets_the_silence_too() -> None:
+    session = StreamingSession("c", endpoint_ms=500, endpoint=Endpoint(1200))
+    trial = trial_of(session, 300)
+    assert trial is not None
+    session.complete(trial, heard(trial, "attendez"))
+    session.reset()
+    talking(session, 0.6)
+    session.push(silence(0.7))
+    assert "SpeechEnded" in kinds(session.take_events())
+
+
 # ---- load, language, suppression
 
 
