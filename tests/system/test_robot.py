@@ -225,7 +225,7 @@ def test_early_media_is_no_answer_and_starts_no_stream(stt: WhisperStreamingSTT,
 )
 def test_the_callee_hangs_up_while(stt: WhisperStreamingSTT, tmp_path: Path, state: str, rule: Rule) -> None:
     async def test() -> None:
-        async with rigged(stt, tmp_path, person(rule)) as rig:
+        async with rigged(stt, tmp_path, person(rule), speed=4) as rig:
             report = await rig.call()
         assert (report.disposition, report.hung_up_by) == ("ANSWERED", "callee")
         assert report.errors == []

@@ -260,7 +260,7 @@ def test_a_greeting_without_end_is_not_waited_for(stt: WhisperStreamingSTT, tmp_
     async def test() -> None:
         callee = voicemail(*(Say(VOICEMAIL_GREETING), Silence(300)) * 6)
         answer = {**LEAVES, "message_wait_s": 5}
-        async with rigged(stt, tmp_path, callee, call=with_message(tmp_path), answer=answer) as rig:
+        async with rigged(stt, tmp_path, callee, speed=3, call=with_message(tmp_path), answer=answer) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert (report.outcome, report.message, truth.prompts) == ("no_beep", None, [])
@@ -276,8 +276,8 @@ def test_a_beep_into_the_message_begins_it_again_once(stt: WhisperStreamingSTT, 
     """The pause in the greeting was no end; a second beep (another's telephone) changes no more."""
 
     async def test() -> None:
-        callee = voicemail(Silence(4000), *BEEP, Silence(900), Beep(1000, 500))
-        async with rigged(stt, tmp_path, callee, speed=4, call=with_message(tmp_path), answer=LEAVES) as rig:
+        callee = voicemail(Silence(3600), *BEEP, Silence(900), Beep(1000, 500))
+        async with rigged(stt, tmp_path, callee, speed=2.5, call=with_message(tmp_path), answer=LEAVES) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert report.errors == []

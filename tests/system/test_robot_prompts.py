@@ -503,10 +503,17 @@ def test_our_own_echo_does_not_stop_us_for_good(stt: WhisperStreamingSTT, tmp_pa
     run(test)
 
 
+LONG = {  # 8.7 s
+    "prompt": "rendez_vous_accueil.wav",
+    "text": "Bonjour, je suis l'assistant vocal du cabinet. Vous avez demandé à être rappelé au sujet d'un rendez-vous "
+    "avec un conseiller. Est-ce que cela vous intéresse toujours ?",
+}
+
+
 def test_over_our_own_echo_an_interruption_is_heard(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
-        callee = person(said(WHO_IS_IT, at_file(2500)), echo=Echo(db=-26, delay_ms=120))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path)) as rig:
+        callee = person(said(WHO_IS_IT, at_file(2000)), echo=Echo(db=-26, delay_ms=120))
+        async with rigged(stt, tmp_path, callee, speed=3, call=notice(tmp_path, **LONG)) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert report.barge_ins[-1].outcome == "stopped"
