@@ -19,7 +19,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
 import typer
@@ -37,6 +37,7 @@ from V3.system.services.file_audio import file_audio
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, markup=False)
 errors = Console(highlight=False, markup=False, stderr=True)
+T = TypeVar("T")
 
 PHRASE: Final = Path(__file__).resolve().parents[1] / "V3" / "simulator" / "sounds" / "oui_c_est_moi.wav"
 PAUSE_S: Final = 1.5  # between two times of the phrase
@@ -120,9 +121,8 @@ def main(
         raise typer.BadParameter("give an audio file, --simulate or --ping (--help says more)")
     asked = Wishes(language, task, mode, client_id)
     speaker = _speaker(dialect, asked)
-    where = f"{'wss' if tls else 'ws'}://{_bracketed(host)}:{port or speaker.port}"
     job = Job(
-        server=Server(url or where, token, whole=bool(url), ca=ca),
+        server=Server(server_base(url, host, port or speaker.port, tls=tls), token, whole=bool(url), ca=ca),
         dialect=speaker,
         source=PHRASE if simulate else file,
         seconds=seconds if simulate else -1.0,
@@ -135,7 +135,12 @@ def main(
         raise typer.Exit(1)
 
 
-def run(work: Coroutine[Any, Any, bool]) -> bool:
+def server_base(url: str, host: str, port: int, *, tls: bool) -> str:
+    """The URL that was given, or ws://host:port. Also for stream_mic.py."""
+    return url or f"{'wss' if tls else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what failed is a line. Also for stream_mic.py."""
     try:
         return asyncio.run(work)
@@ -164,10 +169,6 @@ def _chunk_ms(dialect: ClientDialect, asked: int | None) -> int:
         taken = ", ".join(map(str, dialect.chunks_ms))
         raise typer.BadParameter(f"--chunk-duration of {dialect.name} is one of {taken} ms, not {chunk_ms}")
     return chunk_ms
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 async def _stream(job: Job) -> bool:
