@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import difflib
 import json
+import logging
 import random
 import ssl
 import subprocess
@@ -69,7 +70,9 @@ def test_the_token_by_query_or_by_header(stt: WhisperStreamingSTT) -> None:
         ("", False),
     ],
 )
-def test_pages_of_other_origins_may_not_connect(stt: WhisperStreamingSTT, origin: str, let_in: bool) -> None:
+def test_pages_of_other_origins_may_not_connect(
+    stt: WhisperStreamingSTT, caplog: pytest.LogCaptureFixture, origin: str, let_in: bool
+) -> None:
     async def test() -> None:
         async with serving(stt, origins=("https://captions.example",)) as server:
             page: Any = origin.format(port=server.port)
@@ -84,6 +87,7 @@ def test_pages_of_other_origins_may_not_connect(stt: WhisperStreamingSTT, origin
                 assert caught.value.response.status_code == 403
 
     run(test)
+    assert [record for record in caplog.records if record.levelno > logging.WARNING] == []  # a refusal is no error
 
 
 def test_a_name_that_was_made_to_point_here_is_no_origin_of_ours(stt: WhisperStreamingSTT) -> None:

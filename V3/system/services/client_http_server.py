@@ -35,6 +35,13 @@ class _Protocol(WebSocketsSansIOProtocol):
             scope["extensions"][ABORT] = self.transport.abort
 
 
+    async def send(self, message: Any) -> None:
+        """A handshake that was refused is complete too: it would be logged as an error otherwise."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
+
 class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
