@@ -190,9 +190,7 @@ def test_two_clients_of_one_name_are_refused_by_name(server: RealServer, monkeyp
     assert "client_id here-microphone is connected already (1008)" in " ".join(output.split())
 
 
-@pytest.mark.parametrize(
-    ("asked", "named"), [("nonesuch", "no input is"), ("head", "several inputs are")]
-)
+@pytest.mark.parametrize(("asked", "named"), [("nonesuch", "no input is"), ("head", "several inputs are")])
 def test_an_input_that_is_not_one_is_named(asked: str, named: str) -> None:
     inputs = [Device(3, "Headset left", 1, HZ, is_default=True), Device(4, "Headset right", 1, HZ, is_default=False)]
     with pytest.raises(ClientFailed, match=f"{named} called.*3 Headset left; 4 Headset right"):

@@ -159,6 +159,21 @@ def test_calls_have_their_place_before_clients(stt: WhisperStreamingSTT) -> None
     run(test)
 
 
+@pytest.mark.parametrize(("calls", "room"), [(None, 8), (0, 6), (1, 6), (2, 6), (3, 5), (7, 1), (9, 0)])
+def test_clients_leave_a_share_to_calls(calls: int | None, room: int) -> None:
+    class Machine:
+        capacity = 8
+
+        def stats(self) -> dict[str, float]:
+            return {"calls": calls or 0}
+
+    async def test() -> None:
+        count = None if calls is None else (lambda: calls)
+        assert ClientServer(Machine(), settings=ClientSettings(kept_for_calls=0.25), calls=count).room == room
+
+    run(test)
+
+
 # ---- rude, slow, gone
 
 

@@ -34,7 +34,6 @@ class _Protocol(WebSocketsSansIOProtocol):
         if scope is not None:
             scope["extensions"][ABORT] = self.transport.abort
 
-
     async def send(self, message: Any) -> None:
         """A handshake that was refused is complete too: it would be logged as an error otherwise."""
         await super().send(message)
