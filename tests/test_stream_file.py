@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 from audio_samples import DATA, TEXTS, silence, speech
+from own_certificate import certificate, needs_openssl
 from recorded import recorded
 from rich.console import Console
 from typer.testing import CliRunner
@@ -186,6 +187,18 @@ def test_a_wrong_command_line_is_named(arguments: list[str], named: str) -> None
 )
 def test_an_address_that_cannot_be_used_is_named(arguments: list[str], named: str) -> None:
     assert named in client("--ping", *arguments, status=1)
+
+
+@needs_openssl
+def test_a_certificate_that_signed_itself_is_trusted_by_name_only(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+    server = RealServer(stt, **made)
+    server.start()
+    try:
+        assert "its certificate is not trusted" in client("--ping", "--tls", *port(server), status=1)
+        assert "a sign of life" in client("--ping", "--tls", "--ca", made["certificate"], *port(server))
+    finally:
+        server.close()
 
 
 def test_a_server_without_tls_is_named(server: RealServer) -> None:

@@ -9,7 +9,6 @@ import json
 import logging
 import random
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 from audio_samples import DATA, TEXTS, silence, speech
 from audio_server_rig import run
 from clients_rig import WAIT_S, alike, answer, answers, client, closed, npy, same_words, serving, url
+from own_certificate import certificate, needs_openssl
 from recorded import pieces, recorded
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -359,17 +359,9 @@ def test_clients_are_told_that_the_server_stops(stt: WhisperStreamingSTT) -> Non
     run(test)
 
 
-def certificate(folder: Path) -> dict[str, Any]:
-    made = {"certificate": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
-    ask = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    ask += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    ask += ["-out", made["certificate"], "-keyout", made["key"]]
-    subprocess.run(ask, check=True, capture_output=True)
-    return made
-
-
+@needs_openssl
 def test_tls_by_certificate(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
-    made = certificate(tmp_path)
+    made: dict[str, Any] = dict(certificate(tmp_path))
 
     async def test() -> None:
         trusted = ssl.create_default_context(cafile=made["certificate"])
