@@ -369,9 +369,10 @@ def report(clients: list[Client], result: dict[str, Any]) -> None:
     )
     verdicts = sorted(each for client in clients for each in client.verdict_ms)
     if verdicts:
+        most = verdicts[int(0.95 * (len(verdicts) - 1))]
         print(
             f"verdicts of calls, after the audio they were given on: {len(verdicts)}, "
-            f"median {statistics.median(verdicts):.0f} ms, 95 % within {verdicts[int(0.95 * (len(verdicts) - 1))]:.0f} ms, at most {verdicts[-1]:.0f} ms"
+            f"median {statistics.median(verdicts):.0f} ms, 95 % within {most:.0f} ms, at most {verdicts[-1]:.0f} ms"
         )
     print(f"streams open when all had gone: {result['streams_after']} (sources are kept for 30 s)")
     print("engine: " + ", ".join(f"{name} {float(value):g}" for name, value in result["engine"].items()))
