@@ -111,6 +111,7 @@ class ClientSettings(_Strict):
     origins: tuple[str, ...] = ()
     max_clients: int = Field(default=64, ge=1, le=10_000)
     max_per_address: int = Field(default=32, ge=0)
+    kept_for_calls: float = Field(default=0.25, ge=0, lt=1)
     max_message_bytes: int = Field(default=8_388_608, ge=65_536, le=268_435_456)
     idle_timeout_s: float = Field(default=120.0, gt=0, le=86_400)
     chunk_duration_s: float = Field(default=2.0, ge=0.5, le=28)

@@ -7,11 +7,17 @@ else's (cross-talk), no error and no close that was not asked for, and the serve
 one after the other, their TCP connections cut, while the others go on. Sentences are pieces of the recordings in this
 repository; what each one should sound like is what the model hears of it alone. Exit status 1 when anything is wrong.
 
-A call is a new one for each sentence: how long its verdict takes after its 2.3 s of audio is told, and
+A call is a new one for each sentence: how long its verdict takes after the audio it was given on is told, and
 ``--kinds call`` tells the same without the other clients.
 """
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
 import asyncio
@@ -27,21 +33,19 @@ import re
 import signal
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, Final
 
-import av
 import numpy as np
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from V3.audio.pcm import SAMPLES_PER_MS, Audio, resample, to_l16
+from scripts.clients.recording import WebmRecorder
+from V3.audio.pcm import SAMPLES_PER_MS, Audio, to_l16
 from V3.audio.vad import EdgeKind, VoiceActivity
 from V3.calls.words import fold
 from V3.system.services.audio_files import read_audio
@@ -52,7 +56,6 @@ RECORDINGS: Final = ("tests/data/*.wav", "V3/simulator/sounds/*.wav", "config/sc
 KINDS: Final = ("captions", "classic", "sources", "vad", "recorder", "call")
 CHUNK_S: Final = {"captions": 0.1, "classic": 1.0, "sources": 0.2, "vad": 0.02, "recorder": 0.3, "call": 0.02}
 PAUSE_S: Final = 2.2  # after a sentence: every answer is there by then
-WINDOW_FRAMES: Final = 115  # of 20 ms: what answer detection listens to
 MIN_PIECE_MS: Final = 500
 LIKE: Final = 0.8  # two sentences that are more alike are not both used
 
@@ -80,7 +83,7 @@ class Client:
     empty: int = 0
     errors: list[str] = field(default_factory=list)
     killed: bool = False
-    window_sent_s: float = 0.0
+    sent_s: list[float] = field(default_factory=list)  # when each message of this sentence was sent
     verdict_ms: list[float] = field(default_factory=list)
 
     @property
@@ -262,10 +265,10 @@ def address(client: Client, ports: dict[str, int]) -> str:
 async def say(client: Client, socket: ClientConnection) -> None:
     """The sentence and the pause after it, as fast as it is spoken."""
     next_s = time.monotonic()
-    for number, message in enumerate(messages(client, spoken(client)), start=1):
+    client.sent_s = []
+    for message in messages(client, spoken(client)):
         await socket.send(message)
-        if number == WINDOW_FRAMES:
-            client.window_sent_s = time.monotonic()
+        client.sent_s.append(time.monotonic())
         next_s += CHUNK_S[client.kind]
         await asyncio.sleep(max(0.0, next_s - time.monotonic()))
 
@@ -289,37 +292,13 @@ def messages(client: Client, audio: Audio) -> Iterator[bytes]:
             yield to_l16(piece)
 
 
-class _Pipe:
-    """What cannot be sought in: a muxer writes to it as to a network."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self.data += data
-        return len(data)
-
-
 @functools.cache
 def webm(audio: bytes, chunk_s: float) -> list[bytes]:
     """A recording as a browser makes it, what it has every ``chunk_s``; each begins anew on the same connection."""
-    samples = resample(np.frombuffer(audio, dtype=np.float32), from_hz=16_000, to_hz=48_000)
-    pipe: Any = _Pipe()
-    chunks: list[bytes] = []
-    with av.open(pipe, "w", format="webm", options={"live": "1", "cluster_time_limit": "250"}) as container:
-        stream = container.add_stream("libopus", rate=48_000, layout="mono")
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=48_000)
-        size = int(48_000 * chunk_s)
-        for start in range(0, samples.size, size):
-            piece = samples[start : start + size]
-            frame = av.AudioFrame.from_ndarray(piece.reshape(1, -1), format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 48_000, start
-            for part in resampler.resample(frame):
-                container.mux(stream.encode(part))
-            chunks.append(bytes(pipe.data))
-            pipe.data.clear()
-        container.mux(stream.encode(None))
-    return [*chunks, bytes(pipe.data)]
+    recorder = WebmRecorder()
+    samples, size = np.frombuffer(audio, dtype=np.float32), int(16_000 * chunk_s)
+    chunks = [recorder.push(samples[start : start + size]) for start in range(0, samples.size, size)]
+    return [*chunks, recorder.finish()]
 
 
 async def listen(client: Client, socket: ClientConnection) -> None:
@@ -340,7 +319,8 @@ def heard(client: Client, message: str) -> Iterator[str]:
         yield from [told["final"]] if told.get("final") else []
     elif client.kind == "call":
         if told["type"] == "AnswerClassified":
-            client.verdict_ms.append((time.monotonic() - client.window_sent_s) * 1000)
+            heard = round(told["at_ms"] / (CHUNK_S["call"] * 1000))  # messages
+            client.verdict_ms.append((time.monotonic() - client.sent_s[heard - 1]) * 1000)
         yield from [told["text"]] if told["type"] == "Final" and told["text"] else []
     elif told.get("type") in ("transcription", "transcript") and not told.get("partial") and told["text"]:
         if client.kind == "sources" and told["client_id"] != client.name:
@@ -389,9 +369,10 @@ def report(clients: list[Client], result: dict[str, Any]) -> None:
     )
     verdicts = sorted(each for client in clients for each in client.verdict_ms)
     if verdicts:
+        most = verdicts[int(0.95 * (len(verdicts) - 1))]
         print(
-            f"verdicts of calls, after their 2.3 s: {len(verdicts)}, median {statistics.median(verdicts):.0f} ms, "
-            f"95 % within {verdicts[int(0.95 * (len(verdicts) - 1))]:.0f} ms, at most {verdicts[-1]:.0f} ms"
+            f"verdicts of calls, after the audio they were given on: {len(verdicts)}, "
+            f"median {statistics.median(verdicts):.0f} ms, 95 % within {most:.0f} ms, at most {verdicts[-1]:.0f} ms"
         )
     print(f"streams open when all had gone: {result['streams_after']} (sources are kept for 30 s)")
     print("engine: " + ", ".join(f"{name} {float(value):g}" for name, value in result["engine"].items()))

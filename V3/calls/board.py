@@ -17,7 +17,6 @@ from V3.events import (
     SpeechEnded,
     SpeechStarted,
     StreamClosed,
-    StreamFailed,
     StreamOpened,
 )
 from V3.events import Final as Ended
@@ -80,15 +79,18 @@ class CallBoard:
         call.barge_ins = [*call.barge_ins, {"reason": reason[:80], "ms": at_ms}][-_MAX_BARGE_INS:]
         return self._changed(call, now_ms)
 
-    def event(self, event: Event, *, now_ms: float) -> list[dict[str, Any]]:
-        """Something was heard. Empty where nothing is to be shown of it."""
+    def event(self, event: Event, *, now_ms: float, behind_ms: float | None = None) -> list[dict[str, Any]]:
+        """Something was heard. Empty where nothing is to be shown of it.
+
+        ``behind_ms``: how long ago the newest audio that was heard for it had come, where that is known.
+        """
         call_id = event.call_id.removesuffix("/robot")
         if call_id != event.call_id:  # the robot's own side of a stereo call
             return []
         if isinstance(event, StreamOpened):
             return self._opened(call_id, now_ms)
         call = self._calls.get(call_id)
-        if call is None or not _note(call, event, now_ms):
+        if call is None or not _note(call, event, now_ms, behind_ms):
             return []
         return self._changed(call, now_ms)
 
@@ -122,7 +124,7 @@ def masked(number: str) -> str:
     return " ".join(hidden[start : start + 2] for start in range(0, len(hidden), 2))
 
 
-def _note(call: _Call, event: Event, now_ms: float) -> bool:
+def _note(call: _Call, event: Event, now_ms: float, behind_ms: float | None) -> bool:
     """Take an event; False where it changes nothing that is shown."""
     match event:
         case AnswerClassified():
@@ -139,13 +141,12 @@ def _note(call: _Call, event: Event, now_ms: float) -> bool:
             _turn(call, "listening", now_ms)
         case Partial():
             call.partial = event.text[-_MAX_TEXT:]
-            call.latency_ms["partial"] = max(0, round(now_ms - call.answered_at_ms - event.at_ms))
+            if behind_ms is not None:
+                call.latency_ms["partial"] = round(behind_ms)
         case Ended():
             call.partial = ""
             call.final = event.text[-_MAX_TEXT:] or call.final
-        case StreamClosed() | StreamFailed():
-            if isinstance(event, StreamFailed):
-                return False
+        case StreamClosed():
             call.partial = ""
             _turn(call, "ended", now_ms)
         case _:

@@ -59,12 +59,14 @@ async def serving(
         audio_server = await stack.enter_async_context(_hearing(config, stt)) if calls else None
         client_server = None
         if clients:
-            taken = (lambda: 0) if audio_server is None else (lambda: audio_server.calls)
+            taken = None if audio_server is None else (lambda: audio_server.calls)
             client_server = ClientServer(stt, settings=config.clients, calls=taken)
             await stack.enter_async_context(client_server)
         if audio_server is not None:
             audio_server.on_event.append(on_event)
             if client_server is not None:
+                server, audio_server.others = client_server, lambda: server.clients
+                server.monitor.behind_ms = audio_server.behind_ms
                 audio_server.on_event.append(client_server.monitor.take)
         yield Serving(stt, audio_server, client_server)
 

@@ -172,10 +172,10 @@ class Tail:
 
 
 class Arrivals:
-    """When which audio came, to say how long an answer took."""
+    """When which audio came, to say how long an answer took; of the last ``kept`` messages."""
 
-    def __init__(self) -> None:
-        self._came: deque[tuple[float, float]] = deque(maxlen=_KEPT_ARRIVALS)  # end of audio (ms), time (s)
+    def __init__(self, kept: int = _KEPT_ARRIVALS) -> None:
+        self._came: deque[tuple[float, float]] = deque(maxlen=kept)  # end of audio (ms), time (s)
         self._fed_ms = 0.0
 
     def fed(self, audio: Audio, now_s: float) -> None:

@@ -71,7 +71,10 @@ def test_a_call_from_its_first_sound_to_its_end() -> None:
     }
     (told,) = board.event(SpeechStarted(call_id="a", at_ms=4000, start_ms=3900), now_ms=5000)
     assert told["call"]["state"] == "speaking"
-    (told,) = board.event(Partial(call_id="a", at_ms=4500, text="je suis", words=(), start_ms=3900), now_ms=5650)
+    partial = Partial(call_id="a", at_ms=4500, text="je suis", words=(), start_ms=3900)
+    (told,) = board.event(partial, now_ms=5600)
+    assert told["call"]["latency_ms"].keys() == {"verdict"}  # nothing is told of what is not known
+    (told,) = board.event(partial, now_ms=5650, behind_ms=149.6)
     assert (told["call"]["partial"], told["call"]["latency_ms"]["partial"]) == ("je suis", 150)
     board.event(SpeechEnded(call_id="a", at_ms=6000, start_ms=3900, end_ms=5400), now_ms=7000)
     final = Final(call_id="a", at_ms=6000, text="je suis là", words=(), start_ms=3900, end_ms=5400)

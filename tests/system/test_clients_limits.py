@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import difflib
 import json
+import logging
 import random
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from audio_samples import DATA, TEXTS, silence, speech
 from audio_server_rig import run
 from clients_rig import WAIT_S, alike, answer, answers, client, closed, npy, same_words, serving, url
+from own_certificate import certificate, needs_openssl
 from recorded import pieces, recorded
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -69,7 +70,9 @@ def test_the_token_by_query_or_by_header(stt: WhisperStreamingSTT) -> None:
         ("", False),
     ],
 )
-def test_pages_of_other_origins_may_not_connect(stt: WhisperStreamingSTT, origin: str, let_in: bool) -> None:
+def test_pages_of_other_origins_may_not_connect(
+    stt: WhisperStreamingSTT, caplog: pytest.LogCaptureFixture, origin: str, let_in: bool
+) -> None:
     async def test() -> None:
         async with serving(stt, origins=("https://captions.example",)) as server:
             page: Any = origin.format(port=server.port)
@@ -84,6 +87,7 @@ def test_pages_of_other_origins_may_not_connect(stt: WhisperStreamingSTT, origin
                 assert caught.value.response.status_code == 403
 
     run(test)
+    assert [record for record in caplog.records if record.levelno > logging.WARNING] == []  # a refusal is no error
 
 
 def test_a_name_that_was_made_to_point_here_is_no_origin_of_ours(stt: WhisperStreamingSTT) -> None:
@@ -151,6 +155,21 @@ def test_calls_have_their_place_before_clients(stt: WhisperStreamingSTT) -> None
             calls = 0
             async with client(server) as socket:
                 await answer(socket, "connected")
+
+    run(test)
+
+
+@pytest.mark.parametrize(("calls", "room"), [(None, 8), (0, 6), (1, 6), (2, 6), (3, 5), (7, 1), (9, 0)])
+def test_clients_leave_a_share_to_calls(calls: int | None, room: int) -> None:
+    class Machine:
+        capacity = 8
+
+        def stats(self) -> dict[str, float]:
+            return {"calls": calls or 0}
+
+    async def test() -> None:
+        count = None if calls is None else (lambda: calls)
+        assert ClientServer(Machine(), settings=ClientSettings(kept_for_calls=0.25), calls=count).room == room
 
     run(test)
 
@@ -340,17 +359,9 @@ def test_clients_are_told_that_the_server_stops(stt: WhisperStreamingSTT) -> Non
     run(test)
 
 
-def certificate(folder: Path) -> dict[str, Any]:
-    made = {"certificate": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
-    ask = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    ask += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    ask += ["-out", made["certificate"], "-keyout", made["key"]]
-    subprocess.run(ask, check=True, capture_output=True)
-    return made
-
-
+@needs_openssl
 def test_tls_by_certificate(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
-    made = certificate(tmp_path)
+    made: dict[str, Any] = dict(certificate(tmp_path))
 
     async def test() -> None:
         trusted = ssl.create_default_context(cafile=made["certificate"])

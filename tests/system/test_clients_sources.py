@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import numpy as np
+import pytest
 from audio_samples import TEXTS, silence, speech
 from audio_server_rig import run
 from clients_rig import answer, answers, client, closed, npy, same_words, serving
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from V3.audio.pcm import Audio
 from V3.system.services.client_server import ClientServer
@@ -136,6 +139,39 @@ def test_a_source_that_comes_back_too_late_begins_anew(stt: WhisperStreamingSTT)
                 await heard(socket, TEXTS["allo_qui"])
 
     run(test)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_newer_connection_takes_over_from_one_that_is_silent(stt: WhisperStreamingSTT, reads: bool) -> None:
+    """Its peer may have gone without a word: then it reads no more, and nothing tells."""
+
+    async def test() -> None:
+        async with serving(stt, rejoin_s=0.5) as server, client(server, PATH, client_id="a") as old:
+            await send(old, np.concatenate([speech("allo_qui"), silence(1)]))
+            await heard(old, TEXTS["allo_qui"])
+            if not reads:
+                old.transport.pause_reading()
+            socket = await let_in(server)
+            await send(socket, np.concatenate([speech("oui_bonjour"), silence(1)]))
+            await heard(socket, TEXTS["oui_bonjour"])
+            await socket.close()
+            if reads:
+                why = "a newer connection of client_id a took over: nothing came for 0.5 s"
+                assert await closed(old) == (1008, why)
+            old.transport.abort()
+
+    run(test)
+
+
+async def let_in(server: ClientServer) -> ClientConnection:
+    """A connection that was let in, however often it was refused before."""
+    while True:
+        socket = await client(server, PATH, client_id="a")
+        with contextlib.suppress(ConnectionClosed):
+            await socket.send('{"type":"ping"}')
+            await answer(socket, "pong")
+            return socket
+        assert socket.close_reason == "client_id a is connected already"
 
 
 def test_what_is_no_array_is_refused_by_name_and_the_rest_is_heard(stt: WhisperStreamingSTT) -> None:

@@ -197,6 +197,11 @@ def test_a_call_beyond_the_machines_capacity_is_refused_and_an_expected_one_is_n
                 assert ears.server.streams == 2
             ears.server.forget(OTHER)
             await ears.first(StreamClosed, OTHER)
+            ears.server.others = lambda: 1
+            assert ears.server.room == 0
+            with pytest.raises(CapacityReached, match="1 calls are in progress and 1 clients are connected"):
+                ears.server.expect("third", lambda _event: None)
+            ears.server.others = lambda: 0
             ears.server.expect("third", lambda _event: None)
 
     run(test)

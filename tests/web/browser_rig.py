@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import wave
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from V3.audio.pcm import Audio, to_l16
 
 if TYPE_CHECKING:  # Playwright may be missing: then the tests say so and are skipped
     from playwright.sync_api import ConsoleMessage, Page
@@ -18,6 +22,7 @@ __all__ = [
     "TONE_HZ",
     "TONE_MS",
     "Complaints",
+    "microphone_of",
 ]
 
 NO_PLAYWRIGHT = "pages are tested where Playwright is installed: pip install playwright"
@@ -51,3 +56,13 @@ class Complaints:
     @property
     def unexpected(self) -> list[str]:
         return [said for said in self._said if not any(part in said for part in self._expected)]
+
+
+def microphone_of(audio: Audio, path: Path) -> Path:
+    """A WAV at 16 kHz for a browser's microphone."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(to_l16(audio))
+    return path

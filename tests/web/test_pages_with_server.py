@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from audio_samples import DATA, TEXTS, silence, speech
-from web.browser_rig import AWAY, NO_PLAYWRIGHT, Complaints
+from web.browser_rig import AWAY, NO_PLAYWRIGHT, Complaints, microphone_of
 
-from V3.audio.pcm import to_l16
 from V3.calls.words import fold
 from V3.events import AnswerClassified, Final, Partial, StreamClosed, StreamOpened
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
@@ -30,14 +28,8 @@ SAID = ("allo_qui", "pas_la", "au_travail")
 @pytest.fixture(scope="module")
 def microphone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three sentences and silence, then all over again."""
-    path = tmp_path_factory.mktemp("audio") / "sentences.wav"
     pieces = [piece for name in SAID for piece in (silence(1.0), speech(name))]
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(to_l16(np.concatenate([*pieces, silence(6.0)])))
-    return path
+    return microphone_of(np.concatenate([*pieces, silence(6.0)]), tmp_path_factory.mktemp("audio") / "sentences.wav")
 
 
 @pytest.fixture

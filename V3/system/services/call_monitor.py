@@ -25,9 +25,13 @@ _TRY_LATER_CLOSE, _GOING_AWAY_CLOSE, _POLICY_CLOSE = 1013, 1001, 1008
 
 
 class CallMonitor:
-    """Hand every event of the audio server to :meth:`take`. ``engine`` gives the counters."""
+    """Hand every event of the audio server to :meth:`take`. ``engine`` gives the counters.
+
+    ``behind_ms`` says how long ago the audio that a partial tells of had come (None: not known): the audio server's.
+    """
 
     def __init__(self, board: CallBoard, engine: Callable[[], dict[str, Any]]) -> None:
+        self.behind_ms: Callable[[Event], float | None] = lambda _event: None
         self._board = board
         self._engine = engine
         self._pages: set[_Page] = set()
@@ -52,7 +56,7 @@ class CallMonitor:
 
     def take(self, event: Event) -> None:
         """An event of a call."""
-        for message in self._board.event(event, now_ms=_now_ms()):
+        for message in self._board.event(event, now_ms=_now_ms(), behind_ms=self.behind_ms(event)):
             self._send_all(message)
 
     async def serve(self, socket: WebSocket) -> None:

@@ -34,6 +34,12 @@ class _Protocol(WebSocketsSansIOProtocol):
         if scope is not None:
             scope["extensions"][ABORT] = self.transport.abort
 
+    async def send(self, message: Any) -> None:
+        """A handshake that was refused is complete too: it would be logged as an error otherwise."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
 
 class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:

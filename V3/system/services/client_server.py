@@ -53,8 +53,9 @@ _STOP_TIMEOUT_S: Final = 4.0
 class ClientServer:
     """Serves clients. ``stt`` is a WhisperStreamingSTT, shared with the audio server of the calls.
 
-    ``calls`` says how many telephone calls are expected or heard: they have their place before any client. ``board``
-    is what the page of calls shows. ``web`` is the folder of the pages.
+    ``calls`` says how many telephone calls are expected or heard, None that this server hears none: they come first, so
+    clients leave ``kept_for_calls`` of the machine to them. ``board`` is what the page of calls shows. ``web`` is the
+    folder of the pages.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class ClientServer:
         stt: Any,
         *,
         settings: ClientSettings | None = None,
-        calls: Callable[[], int] = lambda: 0,
+        calls: Callable[[], int] | None = None,
         board: CallBoard | None = None,
         web: Path = WEB,
     ) -> None:
@@ -94,8 +95,12 @@ class ClientServer:
     @property
     def room(self) -> int:
         """How many more clients can be heard, by what decodes take on this machine."""
-        open_streams = int(self._stt.stats()["calls"])
-        return max(0, int(self._stt.capacity) - max(open_streams, self._calls() + self.clients))
+        capacity, open_streams = int(self._stt.capacity), int(self._stt.stats()["calls"])
+        if self._calls is None:
+            return max(0, capacity - max(open_streams, self.clients))
+        calls = self._calls()
+        free = max(0, int(capacity * self.settings.kept_for_calls) - calls)  # what calls have not taken of their share
+        return max(0, capacity - free - max(open_streams, calls + self.clients))
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken, ConfigError for a certificate that cannot be used."""
@@ -174,6 +179,8 @@ class ClientServer:
                 self._admission.leave(address)
 
     async def _serve(self, socket: WebSocket, name: str) -> None:
+        if name == "sources":
+            await self._sources.take_over(socket.query_params.get("client_id", ""))
         try:
             session = self._session(socket, name)
         except WireError as exc:

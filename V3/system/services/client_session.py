@@ -48,6 +48,8 @@ class ClientSession:
         self.outbox = ClientOutbox()
         self.over: asyncio.Future[WireError] = asyncio.get_running_loop().create_future()
         self.audio_s = 0.0
+        self._heard_s = time.monotonic()
+        self._taking = False
         self.wire_errors = 0
         self._stt = stt
         self._task: Task = "transcribe"
@@ -61,6 +63,7 @@ class ClientSession:
 
     async def take(self, message: str | bytes) -> None:
         """Serve one message. Raises WireError when the connection is to be closed."""
+        self._taking = True
         try:
             if isinstance(message, str):
                 await self._do(self.dialect.text(message, now_s=wall_s()))
@@ -68,6 +71,8 @@ class ClientSession:
                 await self._do(self.dialect.binary(message, now_s=wall_s()))
         except (WireError, ConfigError, RecognitionError, AudioError, StreamError) as exc:
             self._complain(exc)
+        finally:
+            self._taking, self._heard_s = False, time.monotonic()
 
     async def tick(self) -> None:
         """No message has come for some time. Raises WireError as :meth:`take` does."""
@@ -75,6 +80,11 @@ class ClientSession:
             await self._do(self.dialect.tick(now_s=wall_s()))
         except RecognitionError as exc:
             self._complain(exc)
+
+    @property
+    def silent_s(self) -> float:
+        """How long no message has come; 0 while one is being served."""
+        return 0.0 if self._taking else time.monotonic() - self._heard_s
 
     @property
     def unpacks(self) -> bool:
@@ -89,6 +99,7 @@ class ClientSession:
     def reattach(self) -> None:
         """A new connection takes over."""
         self.over = asyncio.get_running_loop().create_future()
+        self._heard_s = time.monotonic()
         self.wire_errors = 0
 
     async def close(self) -> None:

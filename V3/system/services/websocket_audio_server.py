@@ -17,6 +17,7 @@ import hmac
 import http
 import logging
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,7 @@ from V3.events import AnswerClassified, Event, Partial, SpeechContinues, StreamC
 from V3.system.services.amd_service import AMDService
 from V3.system.services.call_hearing import CallHearing, Stream
 from V3.system.services.windowed import WindowedStream, transcribed
+from V3.wire.dialect import Arrivals
 from V3.wire.mod_audio_stream import CallPath, ModAudioStream, call_url, parse_path
 
 __all__ = ["WebSocketAudioServer"]
@@ -51,6 +53,7 @@ OUTBOX_EVENTS = 256  # events waiting to go back on a WebSocket; beyond that the
 MAX_WIRE_ERRORS = 50  # a client that breaks its dialect so often is closed
 NORMAL_CLOSE, GOING_AWAY_CLOSE, POLICY_CLOSE, FAILED_CLOSE, TRY_LATER_CLOSE = 1000, 1001, 1008, 1011, 1013
 NO_CLOSE_FRAME = 1006
+_KEPT_ARRIVALS = 512  # frames of a call whose time of arrival is known: ten seconds of them
 _ANY_NUMBER = 1_000_000  # of an engine that does not know how many calls it can hear
 _NO_DECIDER = AnswerDecider(machine=(), human=(), hallucinations=Phrases(()))
 
@@ -85,9 +88,11 @@ class WebSocketAudioServer:
         self._handlers: dict[str, Handler] = {}
         self._classified: set[str] = set()  # expected calls whose verdict was given: a second stream needs none
         self._live: dict[str, ServerConnection] = {}
+        self._arrivals: dict[str, Arrivals] = {}
         self._server: Server | None = None
         self._room_made = asyncio.Event()
         self.on_event: list[Handler] = []
+        self.others: Callable[[], int] = lambda: 0
         self.refused = 0
 
     @property
@@ -116,8 +121,21 @@ class WebSocketAudioServer:
 
     @property
     def room(self) -> int:
-        """How many more calls can be heard, by what decodes take on this machine."""
-        return max(0, int(getattr(self._stt, "capacity", _ANY_NUMBER)) - self.calls)
+        """How many more calls can be heard, by what decodes take on this machine.
+
+        ``others`` says how many streams of the same recogniser are not calls (clients that are connected).
+        """
+        return max(0, int(getattr(self._stt, "capacity", _ANY_NUMBER)) - self.calls - self.others())
+
+    def behind_ms(self, event: Event) -> float | None:
+        """How long ago the newest audio that was heard for a partial had come, in ms; None for other events.
+
+        To be asked when the partial is told, once for each: partials come in the order of their audio.
+        """
+        came = self._arrivals.get(event.call_id)
+        if came is None or not isinstance(event, Partial):
+            return None
+        return came.since(event.at_ms, time.monotonic()) * 1000
 
     def expect(self, call_id: str, handler: Handler) -> None:
         """Accept this call and hand its events to ``handler``, until :meth:`forget`.
@@ -125,7 +143,9 @@ class WebSocketAudioServer:
         Raises CapacityReached when one more could not be heard: expect a call before it is dialled.
         """
         if call_id not in self._handlers and call_id not in self._live and self.room < 1:
-            raise CapacityReached(f"{self.calls} calls are in progress, and this machine can hear no more at once")
+            others = f" and {self.others()} clients are connected" if self.others() else ""
+            why = f"{self.calls} calls are in progress{others}, and this machine can hear no more at once"
+            raise CapacityReached(why)
         self._handlers[call_id] = handler
 
     def forget(self, call_id: str) -> None:
@@ -210,12 +230,14 @@ class WebSocketAudioServer:
         if not self._has_place(path.call_id):
             return await connection.close(TRY_LATER_CLOSE, "all streams are taken")
         self._live[path.call_id] = connection
+        self._arrivals[path.call_id] = Arrivals(_KEPT_ARRIVALS)
         call = _Connection(self, connection, path)
         code, reason = FAILED_CLOSE, "internal error"
         try:
             code, reason = await self._hear(call)
         finally:
             self._live.pop(path.call_id, None)
+            self._arrivals.pop(path.call_id, None)
             await call.close()
             if path.call_id not in self._live:  # a newer stream of the call has taken its place otherwise
                 call.emit(StreamClosed(call_id=path.call_id, at_ms=call.at_ms, code=code, reason=reason))
@@ -254,6 +276,11 @@ class WebSocketAudioServer:
             handler(event)
         for everybodys in list(self.on_event):
             everybodys(event)
+
+    def came(self, call_id: str, audio: Audio) -> None:
+        """Note when a call's audio arrived."""
+        if (arrivals := self._arrivals.get(call_id)) is not None:
+            arrivals.fed(audio, time.monotonic())
 
     def hearing(self, path: CallPath, emit: Handler) -> CallHearing:
         """New ears for one call's callee side."""
@@ -407,6 +434,7 @@ class _Connection:
         if isinstance(message, str):
             self._dialect.text(message)
         elif (audio := self._dialect.binary(message)) is not None:
+            self._server.came(self.call_id, audio.callee)
             hearing.push(audio.callee)
             if self._robot is not None and audio.robot is not None:
                 self._robot.process_chunk(audio.robot)
