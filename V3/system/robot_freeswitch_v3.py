@@ -27,6 +27,7 @@ from V3.config import RobotConfig
 from V3.errors import (
     CallEnded,
     CallTimeout,
+    CommandError,
     DialRefused,
     EslCommandFailed,
     EslError,
@@ -213,11 +214,28 @@ class RobotFreeSwitchV3:
         assert call.line is not None
         try:
             await call.line.start_audio(self._audio_url(call.call_id), {"call_id": call.call_id})
+            await self._record(call)  # 11 ms; the first frame takes longer
             await self._first_frame(call)
         except (StreamError, EslError) as exc:
             if not await self._ended_soon(call):
                 await self._restart_audio(call, str(exc))
             call.line.check()
+
+    async def _record(self, call: ActiveCall) -> None:
+        """Have the call recorded, where that is asked for; a call goes on without."""
+        settings = self._config.recording
+        if not settings.enabled or call.line is None:
+            return
+        path = f"{settings.folder.rstrip('/')}/{call.call_id}.wav"
+        try:
+            await call.line.record(path)
+        except (EslError, CommandError) as exc:
+            if not call.line.ended.done():
+                log.warning("call %s: it is not recorded: %s", call.call_id, exc)
+                call.report.errors.append(f"recording: {exc}")
+        else:
+            call.report.recording = path
+            call.mark("recording")
 
     async def _first_frame(self, call: ActiveCall) -> None:
         assert call.line is not None
