@@ -1,4 +1,4 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | models | convert``.
+"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | models | convert``.
 
 Each ``--help`` teaches its command.
 
@@ -29,6 +29,7 @@ from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
 from V3.logs import LogFormat, hide_secrets, set_up_logs
 from V3.masking import mask_number
 from V3.model_commands import add_model_commands
+from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
@@ -172,6 +173,7 @@ def simulator(
 
 
 add_model_commands(app)
+add_report_command(app)
 
 
 async def _call_all(

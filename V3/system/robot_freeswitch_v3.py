@@ -16,12 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from V3.calls.answer import AnswerKind, AnswerLabel
-from V3.calls.barge_in import BargeIn, BargeInRules
+from V3.calls.barge_in import BargeIn
 from V3.calls.echo import share_said
 from V3.calls.message_drop import DropRules
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, VerdictReport
 from V3.calls.scenario import Scenario
-from V3.calls.words import Phrases
 from V3.clock import Clock
 from V3.config import RobotConfig
 from V3.errors import (
@@ -39,7 +38,7 @@ from V3.errors import (
 from V3.events import AnswerClassified, AudioFlagged, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
-from V3.system.conversation import Conversation
+from V3.system.conversation import Conversation, barge_in_rules
 from V3.system.prompts import Prompts
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -103,16 +102,7 @@ class RobotFreeSwitchV3:
         self._clock = clock or Clock()
         self._on_update = on_update
         self._prompts = Prompts(config, self._scenario)
-        self._rules = BargeInRules(
-            speech_ms=config.barge_in.speech_ms,
-            pause_ms=config.barge_in.pause_ms,
-            words=config.barge_in.words,
-            min_confidence=config.barge_in.min_confidence,
-            false_after_ms=config.barge_in.false_after_ms,
-            faint_db=config.barge_in.faint_db,
-            backchannels=Phrases(config.barge_in.backchannels),
-            stop_words=Phrases(config.barge_in.stop_words),
-        )
+        self._rules = barge_in_rules(config.barge_in)
         self._active: dict[str, ActiveCall] = {}  # by number
         self._endings: set[asyncio.Task[None]] = set()
         self.orphans: dict[str, None] = {}  # channels that could not be seen to end, oldest first
