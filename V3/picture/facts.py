@@ -79,16 +79,15 @@ def latencies(report: CallReport) -> list[tuple[str, str]]:
     found.append(("time to verdict", report.verdict.at_ms if report.verdict else None))
     if report.verdict is not None and report.prompts:
         found.append(("answer to first prompt", report.prompts[0].start_ms))
-    for number, barge_in in enumerate(report.barge_ins, start=1):
-        name = "speech to silence" if len(report.barge_ins) == 1 else f"speech to silence {number}"
-        found.append((name, stopped_ms(barge_in)))
-    return [(name, f"{value} ms") for name, value in found if value is not None]
+    told = [(name, f"{value} ms") for name, value in found if value is not None]
+    stops = [f"{took} ms" for entry in report.barge_ins if (took := stopped_ms(entry)) is not None]
+    return [*told, ("speech to silence", ", ".join(stops))] if stops else told
 
 
 def prompt_name(prompt: PromptReport) -> str:
     """The file's name without its ending, and where it was resumed."""
     name = PurePosixPath(prompt.path.replace("\\", "/")).stem
-    return f"{name} from {prompt.from_ms / 1000:.1f} s" if prompt.from_ms else name
+    return f"from {prompt.from_ms / 1000:.1f} s: {name}" if prompt.from_ms else name
 
 
 def decisions(report: CallReport) -> list[Decision]:
