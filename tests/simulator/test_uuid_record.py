@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, write_wav
 
-from V3.simulator import Callee, FreeSwitchSimulator, Rule, Say, When
+from V3.simulator import Callee, CallTruth, FreeSwitchSimulator, Rule, Say, When
 from V3.telephony.codec import EslEvent
 
 SPEED = 10.0
@@ -29,12 +29,12 @@ def begins_ms(samples: Sides) -> float:
     return float(np.flatnonzero(np.abs(samples) > 3000)[0]) / 8
 
 
-def recorded(folder: Path, options: str, *, stop: bool) -> tuple[Sides, list[EslEvent]]:
-    """A callee who speaks as our prompt begins; both are recorded, to a stop or to our hang-up."""
+def recorded(folder: Path, options: str, *, stop: bool) -> tuple[Sides, CallTruth, list[EslEvent]]:
+    """A callee who speaks over our prompt; both are recorded, to a stop or to our hang-up."""
     word, prompt = write_wav(folder / "w.wav", 9.0), write_wav(folder / "p.wav", 9.0, hz=700.0)
     target = folder / "calls" / "x.wav"
 
-    async def scene() -> list[EslEvent]:
+    async def scene() -> tuple[CallTruth, list[EslEvent]]:
         callee = Callee(rules=(Rule(When("prompt_started"), (Say(word),)),))
         async with FreeSwitchSimulator({"7": callee}, speed=SPEED) as simulator:
             client = await EslClient.connect(simulator.port, events="ALL")
@@ -49,31 +49,37 @@ def recorded(folder: Path, options: str, *, stop: bool) -> tuple[Sides, list[Esl
             await client.event("RECORD_STOP")
             await client.api("uuid_kill u1")
             await client.event("CHANNEL_DESTROY", lambda event: event.uuid == uuid)
+            truth = simulator.truth(uuid)
             await client.close()
         assert_clean(simulator)
-        return [event for event in client.events if event.uuid == uuid]
+        return truth, [event for event in client.events if event.uuid == uuid]
 
-    events = asyncio.run(scene())
-    return read(target), events
-
-
-def test_the_two_sides_are_on_one_clock_when_no_frame_is_buffered_before(tmp_path: Path) -> None:
-    sides, _ = recorded(tmp_path, STEREO, stop=True)
-    assert begins_ms(sides[:, 0]) == pytest.approx(begins_ms(sides[:, 1]), abs=80)
-    assert begins_ms(sides[:, 1]) >= 600
+    truth, events = asyncio.run(scene())
+    return read(target), truth, events
 
 
-def test_by_default_what_we_play_is_half_a_second_early_and_the_end_is_lost(tmp_path: Path) -> None:
-    right, _ = recorded(tmp_path / "right", STEREO, stop=True)
-    wrong, _ = recorded(tmp_path / "wrong", "0 {RECORD_STEREO=true}", stop=True)
-    early_ms = begins_ms(wrong[:, 0]) - begins_ms(wrong[:, 1])
-    assert early_ms == pytest.approx(500, abs=80)
-    assert len(right) - len(wrong) == pytest.approx(500 * 8, abs=200 * 8)
+def early_ms(sides: Sides, truth: CallTruth) -> float:
+    """How much our side is too early against the callee's."""
+    apart_ms = begins_ms(sides[:, 0]) - begins_ms(sides[:, 1])
+    return apart_ms - (truth.speech[0].start_ms - truth.prompts[0].start_ms)
+
+
+@pytest.mark.parametrize(
+    ("options", "early"),
+    [
+        (STEREO, 0),
+        ("0 {RECORD_STEREO=true}", 500),  # what FreeSWITCH does by default
+        ("0 {RECORD_STEREO=true,RECORD_PRE_BUFFER_FRAMES=1}", 20),
+    ],
+)
+def test_frames_buffered_before_put_our_side_too_early(tmp_path: Path, options: str, early: int) -> None:
+    sides, truth, _ = recorded(tmp_path, options, stop=True)
+    assert early_ms(sides, truth) == pytest.approx(early, abs=5)
 
 
 @pytest.mark.parametrize(("stop", "cause"), [(True, "success-maxtime"), (False, "success-silence")])
 def test_its_events_begin_and_end_it(tmp_path: Path, stop: bool, cause: str) -> None:
-    _, events = recorded(tmp_path, STEREO, stop=stop)
+    _, _, events = recorded(tmp_path, STEREO, stop=stop)
     path = str(tmp_path / "calls" / "x.wav")
     (began,) = [event for event in events if event.name == "RECORD_START"]  # asked for twice
     (ended,) = [event for event in events if event.name == "RECORD_STOP"]
