@@ -1,4 +1,4 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | models | convert``.
+"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | models | convert``.
 
 Each ``--help`` teaches its command.
 
@@ -17,7 +17,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 
 from V3 import __version__
@@ -27,7 +26,10 @@ from V3.console import LiveCalls, report_table
 from V3.demo import CALLEES, run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
+from V3.logs import LogFormat, hide_secrets, set_up_logs
+from V3.masking import mask_number
 from V3.model_commands import add_model_commands
+from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
@@ -55,14 +57,19 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")
 
 @app.callback(invoke_without_command=True)
 def _main(
+    ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,  # noqa: FBT002
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "warning",
+    log: Annotated[LogFormat, typer.Option(help="logs as text, or json: one object a line")] = LogFormat.TEXT,
+    mask: Annotated[  # noqa: FBT002
+        bool, typer.Option("--mask/--no-mask", help="hide telephone numbers in logs, files and pages: 01 99 ** ** 02")
+    ] = True,
 ) -> None:
     if version:
         console.print(f"V3 {__version__}")
         raise typer.Exit
-    handler = RichHandler(console=errors, show_path=False, markup=False)
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    ctx.obj = mask
+    set_up_logs(log, mask=mask)
     _set_log_level(log_level)
 
 
@@ -77,6 +84,7 @@ def demo(
 
 @app.command()
 def call(
+    ctx: typer.Context,
     to: Annotated[list[str] | None, typer.Option("--to", help="a number; may be given more than once")] = None,
     numbers: Annotated[Path | None, typer.Option("--list", help="a CSV whose first column holds numbers")] = None,
     at_once: Annotated[int, typer.Option(help="calls at the same time", min=1)] = 5,
@@ -92,9 +100,10 @@ def call(
     if audio_server:
         settings = settings.replacing(server={"elsewhere": audio_server})
     book = Path(settings.call.reports_dir) / "journal.jsonl"
-    targets = _targets(to or [], numbers, None if again else book)
-    reports = _run(_call_all(settings, targets, at_once, book, again=again))
-    console.print(report_table(reports))
+    mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
+    targets = _targets(to or [], numbers, None if again else book, mask=mask)
+    reports = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask))
+    console.print(report_table(reports, mask=mask))
     if any(report.errors for report in reports):
         raise typer.Exit(1)
 
@@ -164,13 +173,14 @@ def simulator(
 
 
 add_model_commands(app)
+add_report_command(app)
 
 
 async def _call_all(
-    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool
+    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool
 ) -> list[CallReport]:
     reports: list[CallReport] = []
-    with LiveCalls(console) as live:
+    with LiveCalls(console, mask=mask) as live:
         async with assembled(settings, journal=book, again=again, on_update=live.update) as parts:
             await parts.call_all(targets, at_once=at_once, on_end=reports.append)
     return reports
@@ -195,7 +205,7 @@ def _serve_settings(path: Path | None, given: dict[str, dict[str, Any]]) -> Robo
             for section, keys in given.items()
         }
         changes["stt"] = from_environment(os.environ) | changes["stt"]
-        return load_robot(path).replacing(**changes)
+        return hide_secrets(load_robot(path).replacing(**changes))
     except ConfigError as exc:
         _fail(exc)
         raise  # never reached
@@ -245,13 +255,13 @@ def _settings(path: Path | None, *, model: str = "", gateway: str = "", scenario
             changes["freeswitch"] = {"dial_string": f"sofia/gateway/{gateway}/{{number}}"}
         if scenario:
             changes["call"] = {"scenario": scenario}
-        return settings.replacing(**changes)
+        return hide_secrets(settings.replacing(**changes))
     except ConfigError as exc:
         _fail(exc)
         raise  # never reached
 
 
-def _targets(given: list[str], file: Path | None, book: Path | None) -> list[str]:
+def _targets(given: list[str], file: Path | None, book: Path | None, *, mask: bool) -> list[str]:
     """The numbers to dial, each once, those of the journal left out. Exits where one is no number."""
     wanted = list(given)
     try:
@@ -263,7 +273,8 @@ def _targets(given: list[str], file: Path | None, book: Path | None) -> list[str
             with Journal(book) as journal:
                 done = [number for number in checked if journal.dialled(number)]
             for number in done:
-                errors.print(f"{number} was dialled before, left out (--again dials it)", style="yellow")
+                shown = mask_number(number) if mask else number
+                errors.print(Text(f"{shown} was dialled before, left out (--again dials it)", style="yellow"))
             checked = [number for number in checked if number not in done]
     except (OSError, VoicebotError) as exc:
         _fail(exc)

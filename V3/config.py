@@ -27,6 +27,7 @@ __all__ = [
     "CallSettings",
     "ClientSettings",
     "FreeSwitchSettings",
+    "RecordingSettings",
     "RobotConfig",
     "ServerSettings",
     "SttSettings",
@@ -49,6 +50,7 @@ STOP_WORDS = (
     *("stop", "arrêtez", "arrête", "taisez-vous", "attendez", "une seconde", "pardon", "excusez-moi", "non merci"),
     "au revoir",
 )
+RECORDING_FOLDER = re.compile(r"(?:[A-Za-z]:)?/[^\s'\"{}\\$,\x00-\x1f\x7f]{0,900}")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECRETS = {
     "VOICEBOT_ESL_PASSWORD": ("freeswitch", "password"),
@@ -204,6 +206,23 @@ class CallSettings(_Strict):
     reports_dir: str = "reports"
 
 
+class RecordingSettings(_Strict):
+    """Calls as stereo WAVs, written by FreeSWITCH; how long they and the reports are kept."""
+
+    enabled: bool = False
+    folder: str = ""
+    retention_days: int = Field(default=30, ge=0, le=3650)
+
+    @model_validator(mode="after")
+    def _a_folder_that_a_command_can_name(self) -> RecordingSettings:
+        if self.enabled and not self.folder:
+            raise ValueError("enabled needs a folder on FreeSWITCH's machine")
+        if self.folder and not RECORDING_FOLDER.fullmatch(self.folder):
+            what = "an absolute path without blanks, quotes, braces, backslashes, commas and $"
+            raise ValueError(f"folder is {what}: FreeSWITCH would cut it there, and write elsewhere")
+        return self
+
+
 class RobotConfig(_Strict):
     """All of ``config/robot.yaml``."""
 
@@ -215,6 +234,7 @@ class RobotConfig(_Strict):
     barge_in: BargeInSettings = BargeInSettings()
     turns: TurnSettings = TurnSettings()
     call: CallSettings = CallSettings()
+    recording: RecordingSettings = RecordingSettings()
 
     def replacing(self, **sections: Mapping[str, Any]) -> RobotConfig:
         """A copy with some keys changed (``server={"port": 0}``), checked like a file."""

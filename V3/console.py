@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from V3.calls.report import CallReport, CallUpdate
+from V3.masking import mask_number
 
 __all__ = ["LiveCalls", "report_table"]
 
@@ -35,11 +36,12 @@ _COLOURS = {
 
 
 class LiveCalls:
-    """A context manager; hand ``update`` to the robot. ``names`` gives numbers a word or two."""
+    """A context manager; hand ``update`` to the robot. ``names`` gives numbers a word or two, ``mask`` hides them."""
 
-    def __init__(self, console: Console, names: dict[str, str] | None = None) -> None:
+    def __init__(self, console: Console, names: dict[str, str] | None = None, *, mask: bool = False) -> None:
         self._console = console
         self._names = names or {}
+        self._mask = mask
         self._rows: dict[str, dict[str, CallUpdate]] = {}  # number -> what was last said of state, words, verdict...
         self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
 
@@ -70,10 +72,13 @@ class LiveCalls:
         else:
             self._live.update(self._table())
 
+    def _number(self, number: str) -> str:
+        return mask_number(number) if self._mask else number
+
     def _line(self, update: CallUpdate) -> Text:
         name = self._names.get(update.number, "")
         return Text.assemble(
-            (f"{update.at_ms / 1000:7.2f} s  {update.number:<12} {name:<14} ", "dim"),
+            (f"{update.at_ms / 1000:7.2f} s  {self._number(update.number):<14} {name:<14} ", "dim"),
             (f"{update.state:<10}", _COLOURS.get(update.state, "")),
             f" {update.text}",
         )
@@ -87,7 +92,7 @@ class LiveCalls:
             state = row["state"]
             verdict, words, stopped = (row[key].text if key in row else "" for key in ("VERDICT", "words", "STOPPED"))
             table.add_row(
-                Text(number),
+                Text(self._number(number)),
                 Text(self._names.get(number, "")),
                 f"{state.at_ms / 1000:.1f} s",
                 Text(state.state, style=_COLOURS.get(state.state, "")),
@@ -98,15 +103,15 @@ class LiveCalls:
         return table
 
 
-def report_table(reports: list[CallReport]) -> Table:
-    """A table of finished calls."""
+def report_table(reports: list[CallReport], *, mask: bool = False) -> Table:
+    """A table of finished calls; ``mask`` hides their numbers."""
     table = Table(title="reports", title_style="bold")
     for heading in ("number", "disposition", "who answered", "decided by", "verdict", "outcome", "barge-in", "errors"):
         table.add_column(heading)
     for report in reports:
         verdict = report.verdict
         table.add_row(
-            Text(report.number),
+            Text(mask_number(report.number) if mask else report.number),
             report.disposition,
             verdict.label if verdict else "",
             Text(verdict.reason if verdict else report.hangup_cause),

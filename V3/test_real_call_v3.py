@@ -25,6 +25,7 @@ from rich.text import Text
 from V3.calls.report import CallReport, CallUpdate
 from V3.config import RobotConfig, load_robot
 from V3.errors import VoicebotError
+from V3.logs import LogFormat, hide_secrets, set_up_logs
 from V3.system.assembly import Assembly, assembled, load_stt
 from V3.system.checks import Check, check_freeswitch, check_prompts, check_server
 from V3.system.scenario_files import load_scenario
@@ -51,6 +52,7 @@ def main(
     config: Annotated[Path | None, typer.Option(help="settings; config/robot.yaml by default")] = None,
 ) -> None:
     """Check everything, call one number, show each phase with its latency."""
+    set_up_logs(LogFormat.TEXT)
     try:
         settings = _settings(config, gateway, dial, esl, scenario, model, prompts_dir)
         report = asyncio.run(_run(settings, to))
@@ -83,7 +85,7 @@ def _settings(
         changes["call"] = {"scenario": scenario}
     if model:
         changes["stt"] = {"model": model}
-    return load_robot(config).replacing(**changes)
+    return hide_secrets(load_robot(config).replacing(**changes))
 
 
 async def _run(settings: RobotConfig, to: str) -> CallReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -49,7 +50,7 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["", "demo", "call", "serve", "transcribe", "simulator"])
+@pytest.mark.parametrize("command", ["", "demo", "call", "serve", "transcribe", "simulator", "report"])
 def test_help_teaches(tmp_path: Path, command: str) -> None:
     ran = run("-m", "V3", *filter(None, [command]), "--help", cwd=tmp_path)
     assert ran.returncode == 0
@@ -84,6 +85,30 @@ def test_call_dials_a_list_once_and_leaves_reports(tmp_path: Path, freeswitch: i
     again = run("-m", "V3", "call", "--config", config, "--list", numbers, cwd=tmp_path)
     assert again.returncode == 2
     assert again.stderr.count("was dialled before") == 2
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_log_of_a_run_has_no_number_and_no_secret(tmp_path: Path, freeswitch: int, form: str) -> None:
+    """At its most talkative, with a call that is refused and one that is answered and heard."""
+    config = settings(tmp_path, freeswitch)
+    text = config.read_text().replace("server: {port: 0}", "server: {port: 0, token: server-secret-1}")
+    config.write_text(text.replace("freeswitch: {", "freeswitch: {password: ClueCon, "))
+    options = ["call", "--config", str(config), *(f"--to={n}" for n in ("0199001206", "+33199001299", "0199001205"))]
+    ran = run("-m", "V3", "--log", form, "--log-level", "debug", *options, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told = ran.stdout + ran.stderr
+    assert "01 99 ** ** 06" in ran.stdout
+    for hidden in ("0199001206", "199001299", "0199001205", "server-secret-1", "ClueCon"):
+        assert hidden not in told
+    lines = ran.stderr.splitlines()
+    assert lines
+    if form == "json":
+        assert {"time", "level", "logger", "message"} <= set.intersection(*(set(json.loads(line)) for line in lines))
+
+
+def test_numbers_are_shown_to_who_asks_for_them(tmp_path: Path, freeswitch: int) -> None:
+    options = ["call", "--config", str(settings(tmp_path, freeswitch)), "--to", "0199001206"]
+    assert "0199001206" in run("-m", "V3", "--no-mask", *options, cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

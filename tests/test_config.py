@@ -264,6 +264,19 @@ def test_a_copy_with_some_keys_changed_is_checked_like_a_file() -> None:
             base.replacing(**wrong)
 
 
+@pytest.mark.parametrize("folder", ["/with blank", "relative/calls", "/quo'te", "C:\\calls", "/${x}", "/tab\there"])
+def test_a_recording_folder_that_no_command_can_name_is_refused_by_name(folder: str) -> None:
+    with pytest.raises(ConfigError, match=r"recording: .*folder is an absolute path without blanks"):
+        RobotConfig().replacing(recording={"folder": folder})
+
+
+def test_recording_wants_a_folder_and_is_off_without() -> None:
+    with pytest.raises(ConfigError, match=r"recording: .*enabled needs a folder on FreeSWITCH's machine"):
+        RobotConfig().replacing(recording={"enabled": True})
+    assert RobotConfig().recording.enabled is False
+    assert RobotConfig().replacing(recording={"enabled": True, "folder": "/var/calls"}).recording.enabled
+
+
 def test_settings_are_frozen() -> None:
     loaded: Any = parse_robot("", environ={})
     with pytest.raises(ValidationError):

@@ -31,6 +31,15 @@ def test_without_a_terminal_each_update_is_a_line() -> None:
     assert second.count(TRICKY) == 2
 
 
+def test_numbers_are_hidden_where_asked_for() -> None:
+    console, out = screen()
+    with LiveCalls(console, mask=True) as calls:
+        calls.update(update("DIALLING", number="0199001202"))
+    console.print(report_table([CallReport(call_id="c", number="0199001202", started_at="now")], mask=True))
+    assert out.getvalue().count("01 99 ** ** 02") == 2
+    assert "0199001202" not in out.getvalue()
+
+
 def test_in_a_terminal_each_call_has_a_row_with_what_was_last_said() -> None:
     console, out = screen(terminal=True)
     with LiveCalls(console, {TRICKY: TRICKY}) as calls:

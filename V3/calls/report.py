@@ -13,9 +13,11 @@ __all__ = [
     "CallUpdate",
     "IgnoredReport",
     "MessageReport",
+    "PartialReport",
     "PromptReport",
     "SpeechReport",
     "VerdictReport",
+    "VoiceReport",
     "WordReport",
 ]
 
@@ -40,6 +42,21 @@ class SpeechReport(_Part):
     start_ms: int
     end_ms: int
     words: list[WordReport] = []
+
+
+class PartialReport(_Part):
+    """The words of an utterance so far, as they were known at ``at_ms``."""
+
+    at_ms: int
+    start_ms: int
+    text: str
+
+
+class VoiceReport(_Part):
+    """Voice activity of the callee."""
+
+    start_ms: int
+    end_ms: int
 
 
 class VerdictReport(_Part):
@@ -105,7 +122,8 @@ class MessageReport(_Part):
 
 class CallReport(_Part):
     """One call. ``disposition`` and ``retry`` serve the campaign, ``outcome`` is the scenario's, ``do_not_call`` says
-    that the callee asked for it. ``verdict`` is the one that stands; those it replaced are ``revised``.
+    that the callee asked for it. ``verdict`` is the one that stands; those it replaced are ``revised``. ``recording``
+    is a WAV on FreeSWITCH's machine (the callee left, our prompts right) that begins at ``moments["recording"]``.
     """
 
     call_id: str
@@ -129,7 +147,10 @@ class CallReport(_Part):
     barge_ins: list[BargeInReport] = []
     ignored: list[IgnoredReport] = []
     transcript: list[SpeechReport] = []
+    partials: list[PartialReport] = []
+    voice: list[VoiceReport] = []
     digits: str = ""
+    recording: str = ""
     errors: list[str] = []
     audio_flags: list[str] = []
     breaks_resent: int = 0

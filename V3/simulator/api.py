@@ -7,10 +7,11 @@ it waits, and with it everything on that connection.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from V3.simulator.api_show import dump, show, status
 from V3.simulator.api_stream import StreamApi
-from V3.simulator.originate import separate
+from V3.simulator.originate import brace_variables, separate
 from V3.simulator.outcomes import cause_named
 from V3.simulator.player import Execute
 from V3.simulator.switch import Originated, Switch
@@ -131,7 +132,9 @@ class Api:
         if call is None:
             return NO_SESSION
         if words[1].lower() == "start":
-            call.start_recording(words[2])
+            if not _can_record(Path(words[2])):
+                return "-ERR Cannot record session!\n"
+            call.start_recording(words[2], brace_variables(words[4]) if len(words) > 4 else {})
         elif words[2] == "all" and call.recordings:
             for path in list(call.recordings):
                 call.stop_recording(path)
@@ -163,6 +166,15 @@ class Api:
             return NO_SESSION
         call.callee_sends_digits(words[1], source="APP")
         return f"+OK {words[0]} received DTMF {words[1]}.\n"
+
+
+def _can_record(path: Path) -> bool:
+    """Missing folders are made; the extension says the format, and of those FreeSWITCH knows only WAV is known here."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return path.suffix == ".wav"
 
 
 def _broadcast_item(path: str) -> Execute:

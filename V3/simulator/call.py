@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -334,20 +334,30 @@ class Call:
         self.fork = None
         self.near.emit("MEDIA_BUG_STOP", ("Media-Bug-Function", "audio_stream"), ("Media-Bug-Target", "N/A"))
 
-    def start_recording(self, path: str) -> None:
-        stereo = self.near.variables.get("RECORD_STEREO", "").lower() == "true"
-        self.recordings[path] = Recording(path, self.clock.now_ms(), stereo=stereo)
+    def start_recording(self, path: str, variables: Mapping[str, str]) -> None:
+        """``variables`` are the command's own, beside the channel's. Again with the same path: nothing changes."""
+        if path in self.recordings:
+            return
+        recording = Recording(path, self.clock.now_ms(), {**self.near.variables, **variables})
+        self.recordings[path] = recording
+        told = [(f"Recording-Variable-{name}", value) for name, value in recording.variables.items()]
+        self.near.emit("RECORD_START", ("Record-File-Path", path), *told)
         self.near.emit("MEDIA_BUG_START", ("Media-Bug-Function", "session_record"), ("Media-Bug-Target", path))
 
     def stop_recording(self, path: str) -> None:
-        size_bytes, samples = self.audio.write_recording(self.recordings.pop(path))
+        recording = self.recordings.pop(path)
+        size_bytes, samples = self.audio.write_recording(recording)
+        cause = "success-silence" if self.hung else "success-maxtime"  # so FreeSWITCH calls a hang-up
         self.near.variables |= {
             "record_file_size": str(size_bytes),
             "record_samples": str(samples),
             "record_seconds": str(samples // 8000),
             "record_ms": str(samples // 8),
-            "record_completion_cause": "success-maxtime",
+            "record_completion_cause": cause,
         }
+        told = [(f"Recording-Variable-{name}", value) for name, value in recording.variables.items()]
+        names = (("Record-File-Path", path), ("Record-Completion-Cause", cause))
+        self.near.emit("RECORD_STOP", *names, *told)
         self.near.emit("MEDIA_BUG_STOP", ("Media-Bug-Function", "session_record"), ("Media-Bug-Target", path))
 
     def far_frame(self, from_ms: float, rate_hz: int) -> Frame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,16 +24,24 @@ __all__ = ["CallAudio", "Frame", "Recording"]
 
 Frame: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int32]]"
 NOISE_SAMPLES = 32000  # the line's noise repeats after this
+PRE_BUFFER_FRAMES = 25
 MAX_RECORDING_MS = 60_000.0  # of a voicemail
 
 
 class Recording:
-    """uuid_record: written whole when it stops. ``stereo``: the callee left, the robot right."""
+    """uuid_record: written whole when it stops. Of its variables these count:
 
-    def __init__(self, path: str, start_ms: float, *, stereo: bool) -> None:
+    RECORD_STEREO: the callee left, the robot right; otherwise both in one. RECORD_PRE_BUFFER_FRAMES, 25 where it is not
+    given: the robot is so many frames early against the callee, and the callee's last ones are lost.
+    """
+
+    def __init__(self, path: str, start_ms: float, variables: Mapping[str, str]) -> None:
         self.path = path
         self.start_ms = start_ms
-        self.stereo = stereo
+        self.variables = {name: variables[name] for name in variables if name.startswith("RECORD_")}
+        self.stereo = variables.get("RECORD_STEREO", "").lower() == "true"
+        frames = variables.get("RECORD_PRE_BUFFER_FRAMES", "")
+        self.early_ms = FRAME_MS * (int(frames) if frames.isdigit() else PRE_BUFFER_FRAMES) * self.stereo
 
 
 class CallAudio:
@@ -111,10 +120,7 @@ class CallAudio:
         frame = self._noise[first : first + count].copy()
         if len(frame) < count:
             frame = np.concatenate((frame, self._noise[: count - len(frame)]))
-        self.callee.mix_into(frame, from_ms, rate_hz)
-        if (echo := self._callee.echo) is not None and self._callee.media:
-            earlier_ms = from_ms - echo.delay_ms
-            self.robot.mix_into(frame, earlier_ms, rate_hz, gain=gain_of(echo.db), heard=Sound.through_handset)
+        self._mix_far(frame, from_ms, rate_hz)
         return frame
 
     def robot_frame(self, from_ms: float, rate_hz: int) -> Frame:
@@ -124,19 +130,37 @@ class CallAudio:
         return frame
 
     def write_recording(self, recording: Recording) -> tuple[int, int]:
-        """Write the WAV (8 kHz) and return its size in bytes and its length in samples."""
+        """Write the WAV (8 kHz) and return its size in bytes and its length in samples; 0 where the disk takes none."""
         length_ms = max(0.0, self._clock.now_ms() - recording.start_ms)
-        far = self._rendered(self.callee, recording.start_ms, length_ms)
-        robot = self._rendered(self.robot, recording.start_ms, length_ms)
+        kept_ms = max(0.0, length_ms - recording.early_ms)
+        far = self._far_rendered(recording.start_ms, kept_ms)
+        robot = self._rendered(self.robot, recording.start_ms + recording.early_ms, kept_ms)
         both = np.column_stack((far, robot)).ravel() if recording.stereo else far + robot
         path = Path(recording.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(2 if recording.stereo else 1)
-            file.setsampwidth(2)
-            file.setframerate(LEG_RATE_HZ)
-            file.writeframes(np.clip(both, -32768, 32767).astype("<i2").tobytes())
-        return path.stat().st_size, len(far)
+        try:
+            with wave.open(str(path), "wb") as file:
+                file.setnchannels(2 if recording.stereo else 1)
+                file.setsampwidth(2)
+                file.setframerate(LEG_RATE_HZ)
+                file.writeframes(np.clip(both, -32768, 32767).astype("<i2").tobytes())
+            return path.stat().st_size, len(far)
+        except OSError:
+            return 0, 0
+
+    def _far_rendered(self, from_ms: float, length_ms: float) -> Frame:
+        """What far_frame sends, in one piece."""
+        count = int(length_ms * LEG_RATE_HZ / 1000)
+        first = int(from_ms * LEG_RATE_HZ / 1000) % NOISE_SAMPLES
+        samples = np.resize(np.roll(self._noise, -first), count)
+        self._mix_far(samples, from_ms, LEG_RATE_HZ)
+        return np.clip(samples, -32768, 32767)
+
+    def _mix_far(self, frame: Frame, from_ms: float, rate_hz: int) -> None:
+        """The callee's voice, and the echo of what the robot plays."""
+        self.callee.mix_into(frame, from_ms, rate_hz)
+        if (echo := self._callee.echo) is not None and self._callee.media:
+            earlier_ms = from_ms - echo.delay_ms
+            self.robot.mix_into(frame, earlier_ms, rate_hz, gain=gain_of(echo.db), heard=Sound.through_handset)
 
     @staticmethod
     def _rendered(timeline: Timeline, from_ms: float, length_ms: float) -> Frame:

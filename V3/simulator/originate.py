@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ORIGINATE_USAGE", "Dialling", "parse_originate", "separate"]
+__all__ = ["ORIGINATE_USAGE", "Dialling", "brace_variables", "parse_originate", "separate"]
 
 ORIGINATE_USAGE = (
     "<call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] "
@@ -139,6 +139,13 @@ def _bracketed(text: str, opening: str, closing: str, into: dict[str, str]) -> s
                 into[words[0]] = words[1]
         text = text[end + 1 :].lstrip(" ")
     return text
+
+
+def brace_variables(text: str) -> dict[str, str]:
+    """The pairs of ``{a=b,...}``; none where it is no such group."""
+    variables: dict[str, str] = {}
+    _bracketed(text, "{", "}", variables)
+    return variables
 
 
 def parse_originate(arguments: str) -> Dialling | None:

@@ -12,9 +12,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from V3.audio.tones import ToneKind
-from V3.calls.report import CallReport, CallUpdate, PromptReport, SpeechReport, WordReport
+from V3.calls.report import (
+    CallReport,
+    CallUpdate,
+    PartialReport,
+    PromptReport,
+    SpeechReport,
+    VoiceReport,
+    WordReport,
+)
 from V3.clock import Clock
 from V3.events import (
     Event,
@@ -35,7 +44,9 @@ __all__ = ["ActiveCall"]
 log = logging.getLogger(__name__)
 
 MAX_DIGITS = 256
+MAX_NOTED = 2000  # partials, and stretches of voice, in a report
 MAILBOX_EVENTS = 512  # beyond that the oldest partial or progress event is dropped, then the oldest of all
+_Noted = TypeVar("_Noted")
 _TIMES = ("at_ms", "start_ms", "end_ms", "voiced_until_ms")
 
 
@@ -172,8 +183,11 @@ class ActiveCall:
             case SpeechEnded():
                 self.speaking = False
                 self.mark("speech_end", event.end_ms)
+                self._keep(self.report.voice, VoiceReport(start_ms=event.start_ms, end_ms=event.end_ms))
             case Partial() if event.text != self._last_partial:
                 self._last_partial = event.text
+                partial = PartialReport(at_ms=self.now_ms, start_ms=event.start_ms, text=event.text)
+                self._keep(self.report.partials, partial)
                 self.update(self.state, f"« {event.text} … »")
             case Final():
                 self._last_partial = ""
@@ -183,6 +197,11 @@ class ActiveCall:
                     self.update(self.state, f"« {event.text} »")
             case _:
                 pass
+
+    @staticmethod
+    def _keep(noted: list[_Noted], value: _Noted) -> None:
+        if len(noted) < MAX_NOTED:
+            noted.append(value)
 
     def _shifted(self, event: Event) -> Event:
         changes: dict[str, object] = {

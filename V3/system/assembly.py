@@ -22,6 +22,7 @@ from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.errors import CapacityReached, DialRefused
 from V3.system.call_book import CallBook
 from V3.system.journal import Journal
+from V3.system.retention import forget_old_calls
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -122,6 +123,7 @@ async def assembled(
     ``again`` dials numbers that it holds too.
     """
     clock = clock or Clock()
+    await asyncio.to_thread(forget_old_calls, config)
     async with contextlib.AsyncExitStack() as stack:
         server = None if config.server.elsewhere else await _hearing(config, stack, stt=stt, clock=clock)
         esl = await stack.enter_async_context(EslClient(esl_settings(config, speed=clock.speed)))

@@ -14,14 +14,14 @@ from V3.calls.opt_out import find_opt_out
 from V3.calls.report import BargeInReport, IgnoredReport
 from V3.calls.scenario import HangUp, Listen, Play, Scenario, ScenarioRunner
 from V3.calls.spoken_numbers import HESITATIONS
-from V3.calls.words import fold_words
-from V3.config import CallSettings
+from V3.calls.words import Phrases, fold_words
+from V3.config import BargeInSettings, CallSettings
 from V3.events import Event
 from V3.system.active_call import ActiveCall
 from V3.system.prompts import Prompt, Prompts
 from V3.telephony.line import Playback
 
-__all__ = ["Conversation"]
+__all__ = ["REWIND_MS", "Conversation", "barge_in_rules"]
 
 QUIET_WAIT_S = 4.0  # how long the robot waits for the callee to finish before it speaks
 UTTERANCE_MAX_S = 20.0  # how long it listens to one answer
@@ -32,6 +32,20 @@ LEAST_REST_MS = 300  # less of a prompt than this is not worth resuming
 
 NextEvent = Callable[[ActiveCall, float | None], Awaitable[Event | None]]
 Interrupt = Callable[[ActiveCall, Playback, BargeIn], Awaitable[BargeInReport]]
+
+
+def barge_in_rules(settings: BargeInSettings) -> BargeInRules:
+    """When a prompt gives way, out of the settings."""
+    return BargeInRules(
+        speech_ms=settings.speech_ms,
+        pause_ms=settings.pause_ms,
+        words=settings.words,
+        min_confidence=settings.min_confidence,
+        false_after_ms=settings.false_after_ms,
+        faint_db=settings.faint_db,
+        backchannels=Phrases(settings.backchannels),
+        stop_words=Phrases(settings.stop_words),
+    )
 
 
 class Conversation:

@@ -16,17 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from V3.calls.answer import AnswerKind, AnswerLabel
-from V3.calls.barge_in import BargeIn, BargeInRules
+from V3.calls.barge_in import BargeIn
 from V3.calls.echo import share_said
 from V3.calls.message_drop import DropRules
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, VerdictReport
 from V3.calls.scenario import Scenario
-from V3.calls.words import Phrases
 from V3.clock import Clock
 from V3.config import RobotConfig
 from V3.errors import (
     CallEnded,
     CallTimeout,
+    CommandError,
     DialRefused,
     EslCommandFailed,
     EslError,
@@ -38,7 +38,7 @@ from V3.errors import (
 from V3.events import AnswerClassified, AudioFlagged, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
-from V3.system.conversation import Conversation
+from V3.system.conversation import Conversation, barge_in_rules
 from V3.system.prompts import Prompts
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -105,16 +105,7 @@ class RobotFreeSwitchV3:
         self._clock = clock or Clock()
         self._on_update = on_update
         self._prompts = Prompts(config, self._scenario)
-        self._rules = BargeInRules(
-            speech_ms=config.barge_in.speech_ms,
-            pause_ms=config.barge_in.pause_ms,
-            words=config.barge_in.words,
-            min_confidence=config.barge_in.min_confidence,
-            false_after_ms=config.barge_in.false_after_ms,
-            faint_db=config.barge_in.faint_db,
-            backchannels=Phrases(config.barge_in.backchannels),
-            stop_words=Phrases(config.barge_in.stop_words),
-        )
+        self._rules = barge_in_rules(config.barge_in)
         self._active: dict[str, ActiveCall] = {}  # by number
         self._endings: set[asyncio.Task[None]] = set()
         self.orphans: dict[str, None] = {}  # channels that could not be seen to end, oldest first
@@ -216,11 +207,28 @@ class RobotFreeSwitchV3:
         assert call.line is not None
         try:
             await call.line.start_audio(self._audio_url(call.call_id), {"call_id": call.call_id})
+            await self._record(call)  # 11 ms; the first frame takes longer
             await self._first_frame(call)
         except (StreamError, EslError) as exc:
             if not await self._ended_soon(call):
                 await self._restart_audio(call, str(exc))
             call.line.check()
+
+    async def _record(self, call: ActiveCall) -> None:
+        """Have the call recorded, where that is asked for; a call goes on without."""
+        settings = self._config.recording
+        if not settings.enabled or call.line is None:
+            return
+        path = f"{settings.folder.rstrip('/')}/{call.call_id}.wav"
+        try:
+            await call.line.record(path)
+        except (EslError, CommandError) as exc:
+            if not call.line.ended.done():
+                log.warning("call %s: it is not recorded: %s", call.call_id, exc)
+                call.report.errors.append(f"recording: {exc}")
+        else:
+            call.report.recording = path
+            call.mark("recording")
 
     async def _first_frame(self, call: ActiveCall) -> None:
         assert call.line is not None

@@ -28,6 +28,7 @@ __all__ = [
     "ok_or_raise",
     "originate",
     "quoted_variable",
+    "record_start",
     "stop_playback",
     "uuid_exists",
 ]
@@ -39,6 +40,7 @@ _NUMBER = re.compile(r"\+?[0-9]{2,15}|[0-9*#]{1,15}")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_./:@+*#;=,!?&%$~()-]{1,512}")
 _WS_URL = re.compile(r"wss?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,1024}")
 _APPLICATION = re.compile(r"&[A-Za-z_]{1,64}\([A-Za-z0-9_./:-]{0,256}\)")
+_RECORD_PATH = re.compile(r"(?:[A-Za-z]:)?/[^\s'\"{}\\$,\x00-\x1f\x7f]{1,1000}\.wav")
 _JSON_ESCAPE = re.compile(r'\\(["\\bfnrt])')
 _JSON_CODES = {'"': '"', "\\": "\\", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _SCOPE = re.compile(r"%.?\[", re.DOTALL)
@@ -160,6 +162,16 @@ def audio_stream_start(uuid: str, url: str, *, rate_hz: int = 16000, metadata: M
 
 def audio_stream_stop(uuid: str) -> str:
     return f"uuid_audio_stream {_checked(_UUID, uuid, 'uuid')} stop"
+
+
+def record_start(uuid: str, path: str) -> str:
+    """``uuid_record U start PATH 0 {...}``: stereo, the callee left and what we play right.
+
+    A blank in the path would make two raw files of another name. Without RECORD_PRE_BUFFER_FRAMES=0 what we play is
+    500 ms early against the callee, for the whole file.
+    """
+    head = f"uuid_record {_checked(_UUID, uuid, 'uuid')} start {_checked(_RECORD_PATH, path, 'path of a recording')}"
+    return checked_command(f"{head} 0 {{RECORD_STEREO=true,RECORD_PRE_BUFFER_FRAMES=0}}")
 
 
 def stop_playback(uuid: str) -> str:

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 MAX_BREAKS = 10  # then the call is hung up: better no call than talking over a person
 MAX_KILLS = 3
+RECORD_REPLY_S = 1.0  # FreeSWITCH takes 11 ms
 HANGUP_CONFIRM_S = 2.5  # FreeSWITCH takes 21 ms, or 1025 ms when a stream's TCP is not closed
 HANGUP_DETAIL_S = 0.2
 JOB_GRACE_S = 10.0  # beyond the ringing time, for the far end's answer to a CANCEL
@@ -194,6 +195,11 @@ class Line:
         """Stop what is left of a stream (after a CLOSE it stays attached) and start it anew."""
         await self._api(commands.audio_stream_stop(self.uuid), slow=True)  # -ERR: nothing was left
         await self.start_audio(url, metadata)
+
+    async def record(self, path: str) -> None:
+        """Have FreeSWITCH write the call, stereo, until it ends. Raises an EslError or CommandError."""
+        text = commands.record_start(self.uuid, path)
+        commands.ok_or_raise("uuid_record", await self._esl.api(text, timeout_s=RECORD_REPLY_S))
 
     async def play(self, path: str, *, from_samples: int = 0) -> Playback:
         """Play a file, from a sample of it on, and return once it has started.

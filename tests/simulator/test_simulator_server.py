@@ -149,6 +149,7 @@ def test_uuid_record_writes_both_sides(tmp_path: Path, stereo: bool) -> None:
             await answered_call(client, "7", uuid="u1")
             if stereo:
                 await client.api("uuid_setvar u1 RECORD_STEREO true")
+                await client.api("uuid_setvar u1 RECORD_PRE_BUFFER_FRAMES 0")
             await client.api(f"uuid_broadcast u1 {prompt}")
             await client.event("PLAYBACK_START")
             assert await client.api(f"uuid_record u1 start {target}") == "+OK Success\n"

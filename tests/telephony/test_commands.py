@@ -25,6 +25,7 @@ from V3.telephony.commands import (
     ok_or_raise,
     originate,
     quoted_variable,
+    record_start,
     stop_playback,
     uuid_exists,
 )
@@ -357,6 +358,25 @@ def test_a_command_that_is_one_is_left_as_it_is() -> None:
 )
 def test_a_good_reply_gives_what_follows(reply: str, rest: str) -> None:
     assert ok_or_raise("uuid_x", reply) == rest
+
+
+def test_a_recording_is_stereo_and_its_sides_are_on_one_clock() -> None:
+    assert record_start(UUID, "/calls/x.wav") == (
+        f"uuid_record {UUID} start /calls/x.wav 0 {{RECORD_STEREO=true,RECORD_PRE_BUFFER_FRAMES=0}}"
+    )
+    assert "start C:/calls/été/x.wav 0" in record_start(UUID, "C:/calls/été/x.wav")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "x.wav", "../x.wav", "/a b/x.wav", "/x.mp3", "/x.wav\nbgapi x", "/'x.wav", "/${system x}.wav"),
+        *("/a\u00a0b.wav", "/x\\y.wav", "/x,y.wav", "{x=y}/a.wav", "/{a=b}.wav"),
+    ],
+)
+def test_a_path_that_is_no_one_path_is_not_recorded_to(path: str) -> None:
+    with pytest.raises(CommandError, match="path of a recording"):
+        record_start(UUID, path)
 
 
 @pytest.mark.parametrize(
