@@ -153,28 +153,44 @@ def test_a_true_interruption_after_a_pause_is_not_resumed(stt: WhisperStreamingS
 
 
 def test_who_speaks_again_while_a_pause_ends_is_understood_first(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
-    """ "Mmh, oui", half a second, then a question: its words come when "mmh, oui" would have let the prompt go on."""
+    """ "Oui", known only when the next sentence has begun: it does not let the prompt go on into that."""
 
     async def test() -> None:
-        both = Rule(at_file(1200), (Say(MMH), Silence(450), Say(WHO_IS_IT)))
-        async with rigged(stt, tmp_path, person(both), speed=4, call=notice(tmp_path)) as rig:
-            report = await rig.call()
-            truth = rig.truth(report)
-        assert report.barge_ins[-1].outcome == "stopped"
-        assert all(prompt.status == "break" for prompt in truth.prompts)
+        script, engine = scripted(stt, "oui", gated=True)
+        with engine:
+            both = Rule(at_file(1000), (Say(MMH), Silence(700), Say(WHO_IS_IT)))
+            settings = notice(tmp_path)
+            answer, barge_in = {"decode_timeout_s": 0.1}, {"false_after_ms": 8000}
+            async with rigged(
+                engine, tmp_path, person(both), speed=2, call=settings, answer=answer, barge_in=barge_in
+            ) as rig:
+                call = asyncio.create_task(rig.call())
+                await state(rig, "PAUSED")
+                (active,) = rig.parts.robot._active.values()
+                await until(lambda: not active.speaking)  # the first has ended, its words are not known
+                await until(lambda: active.speaking)
+                script.let_go(1000)
+                await until(lambda: any(u.state == "PAUSED" and u.text == "« oui »" for u in rig.updates))
+                script.text = "mais qui êtes-vous donc"
+                report = await call
+                truth = rig.truth(report)
+        assert [prompt.status for prompt in truth.prompts] == ["break"]
+        assert [entry.outcome for entry in report.barge_ins] == ["stopped"]
 
     run(test)
 
 
-def test_words_that_come_late_after_a_pause_interrupt_all_the_same(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+def test_words_that_come_late_after_a_pause_interrupt_and_answer_all_the_same(
+    stt: WhisperStreamingSTT, tmp_path: Path
+) -> None:
     """The recogniser answers when the prompt goes on already."""
 
     async def test() -> None:
-        slow, late = scripted(stt, "mais qui êtes-vous donc", gated=True)
+        slow, late = scripted(stt, "non vraiment pas maintenant", gated=True)
         with late:
             answer = {"decode_timeout_s": 0.1}
             callee = person(said(WHO_IS_IT, at_file(1000)))
-            async with rigged(late, tmp_path, callee, speed=4, call=notice(tmp_path), answer=answer) as rig:
+            async with rigged(late, tmp_path, callee, speed=4, call=scene(tmp_path, ASKS), answer=answer) as rig:
                 call = asyncio.create_task(rig.call())
                 await until(lambda: any("goes on" in u.text for u in rig.updates), timeout_s=STATES_WAIT)
                 slow.let_go(1000)
@@ -182,6 +198,7 @@ def test_words_that_come_late_after_a_pause_interrupt_all_the_same(stt: WhisperS
                 truth = rig.truth(report)
         assert [entry.outcome for entry in report.barge_ins] == ["resumed", "stopped"]
         assert [prompt.status for prompt in truth.prompts] == ["break", "break"]
+        assert report.outcome == "declined"
 
     run(test)
 
