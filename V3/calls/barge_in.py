@@ -29,6 +29,7 @@ __all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"
 
 ECHO_SWING_DB = 4.0  # between the words of one prompt
 ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
+WEAK_SIGNS = 2  # of an echo are a sure one
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
 MISHEARD_MS = 600  # no backchannel takes so long
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
@@ -126,6 +127,7 @@ class BargeInDetector:
         self._harmless = False  # what is being said is a backchannel or an echo so far
         self._voice_dbfs = voice_dbfs
         self._level_dbfs = 0.0  # of what is being said
+        self._weak_signs = 0  # of an echo
         self._faint = False  # it is too faint to be said to us
 
     @property
@@ -213,7 +215,7 @@ class BargeInDetector:
             return None
         if voiced_ms >= self._rules.speech_ms and not (self._harmless and self._echoes):
             return self._decide(Action.STOP, f"speech over {self._rules.speech_ms} ms", "", at_ms, start_ms)
-        by_speech = self._mode is BargeInMode.SPEECH and not self._echoes
+        by_speech = self._mode is BargeInMode.SPEECH and (not self._echoes or self._above_echo)
         if voiced_ms >= self._rules.pause_ms and by_speech and not (self._paused or self._harmless):
             return self._decide(Action.PAUSE, f"speech for {voiced_ms} ms", "", at_ms, start_ms)
         return None
@@ -252,31 +254,40 @@ class BargeInDetector:
     def _why_nothing(self, event: Final) -> str:
         if self._faint:
             return "fainter than the callee"
-        if self._is_echo(event.words, is_final=True):
+        if self._echo is not None and self._echo.sign(event.words, prompt_start_ms=self._prompt_start_ms):
             return "echo of the prompt"
         said = [part for word in event.words for part in fold_words(word.text)]
         if not said:
             return "no words"
         return "unsure words" if self._rules.backchannels.kept(said) else "backchannel"
 
-    def _is_echo(self, words: Sequence[Word], *, is_final: bool) -> bool:
-        """Whether these words are the prompt's. A weak sign counts for whole utterances, or where a sure one came
-        before; only a sure one tells how loud this call echoes.
+    def _echo_sign(self, words: Sequence[Word], *, is_final: bool) -> EchoSign:
+        """Whether these words are the prompt's. Only a sure sign tells how loud this call echoes; a voice well above
+        that is the callee's, whatever else is in the words.
         """
-        if self._echo is None:
-            return False
+        if self._echo is None or self._above_echo:
+            return EchoSign.NONE
         sign = self._echo.sign(words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes)
+        if sign is EchoSign.WEAK and is_final:
+            self._weak_signs += 1
+            sign = EchoSign.SURE if self._weak_signs >= WEAK_SIGNS else sign
         if sign is EchoSign.SURE:
             level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
             self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
-        return sign is EchoSign.SURE or (sign is EchoSign.WEAK and (is_final or self._echoes))
+        return sign
+
+    @property
+    def _above_echo(self) -> bool:
+        return self._echoes and bool(self._level_dbfs) and self._level_dbfs >= self.echo_dbfs + 2 * ECHO_SWING_DB
 
     def _weigh_words(
         self, words: Sequence[Word], at_ms: int, *, is_final: bool, start_ms: int | None = None
     ) -> BargeIn | None:
         said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
-        if self._faint or self._is_echo(said, is_final=is_final):
-            self._harmless = True
+        sign = self._echo_sign(said, is_final=is_final)
+        if self._faint or sign is not EchoSign.NONE:
+            # a weak sign of a partial: the prompt says these words just now, and more of them will tell
+            self._harmless = self._faint or sign is EchoSign.SURE or is_final or self._echoes
             return None
         sure = [word.confidence >= self._rules.min_confidence for word in said]
         likely = [word.confidence * 2 >= self._rules.min_confidence for word in said]  # a pause is half of one

@@ -56,12 +56,16 @@ class Phrases:
         return found
 
     def kept(self, words: Sequence[str]) -> list[int]:
-        """The indexes of the words that belong to no phrase."""
-        left = list(words)
-        for phrase in self._spellable(words):
-            while (at := _find(left, phrase)) >= 0:
-                left[at : at + len(phrase)] = [""] * len(phrase)
-        return [index for index, word in enumerate(left) if word]
+        """The indexes of the words that belong to no phrase; phrases may overlap ("très bien sûr")."""
+        said = tuple(words)
+        covered = {
+            index
+            for phrase in self._spellable(words)
+            for at in range(len(said) - len(phrase) + 1)
+            if said[at : at + len(phrase)] == phrase
+            for index in range(at, at + len(phrase))
+        }
+        return [index for index, word in enumerate(said) if word and index not in covered]
 
     def _spellable(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """The phrases that have no other words than these: few, and seeking is what takes time."""

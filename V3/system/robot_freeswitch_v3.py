@@ -21,6 +21,7 @@ from V3.calls.echo import share_said
 from V3.calls.message_drop import DropRules
 from V3.calls.report import BargeInReport, CallReport, CallUpdate, VerdictReport
 from V3.calls.scenario import Scenario
+from V3.calls.words import fold_words
 from V3.clock import Clock
 from V3.config import RobotConfig
 from V3.errors import (
@@ -418,8 +419,8 @@ class RobotFreeSwitchV3:
     def _is_own_echo(self, call: ActiveCall, before: str, text: str) -> bool:
         """Whether what was heard since the verdict before are the words of prompts that were played meanwhile."""
         played = [self._prompts.text_of(prompt.path) for prompt in call.report.prompts]
-        news = " ".join(text.split()[len(before.split()) :])
-        return share_said(news, played) >= OWN_WORDS
+        news = fold_words(text)[len(fold_words(before)) :]
+        return share_said(" ".join(news), played) >= OWN_WORDS
 
     async def _ended_soon(self, call: ActiveCall) -> bool:
         """Whether the call has ended: what fails on a channel often tells of a hang-up whose event is on its way."""

@@ -472,7 +472,7 @@ def test_a_pause_by_our_own_echo_is_resumed_and_the_next_speech_pauses_no_more()
     detector.resumed(at_ms=PROMPT_MS + 2500, prompt_start_ms=PROMPT_MS + 2000)
     again = PROMPT_MS + 3000
     assert feed(detector, starts(again), speaks(again, again + 900, level)) == []  # an echo again
-    assert feed(detector, speaks(again, again + 1000, VOICE_DBFS)) == []  # in a call that echoes, words only
+    assert feed(detector, speaks(again, again + 1000, level + 6)) == []  # in a call that echoes, words only
     said = partial(words("mais qui êtes-vous", at_ms=again), at_ms=again + 1000)
     assert actions(detector, said) == [Action.STOP]
 
@@ -485,7 +485,27 @@ def test_a_callee_who_says_one_of_the_prompts_words_at_its_moment_is_heard_on() 
     feed(detector, starts(start), speaks(start, start + 300, VOICE_DBFS), partial(first))
     assert detector.echo_dbfs == 0.0
     more = (*first, *words("appelez de la part de qui", at_ms=first[0].end_ms))
-    assert actions(detector, speaks(start, start + 800, VOICE_DBFS), partial(more)) == [Action.STOP]
+    heard = actions(detector, speaks(start, start + 800, VOICE_DBFS), partial(more))
+    assert heard == [Action.PAUSE, Action.STOP]
+
+
+def test_a_stop_word_that_the_prompt_says_itself_at_that_moment_waits_for_more() -> None:
+    detector = BargeInDetector(RULES, prompt_start_ms=PROMPT_MS, echo=EchoMatcher("Pardon, je n'ai pas bien compris."))
+    said = words("Pardon", at_ms=PROMPT_MS + 200)
+    assert feed(detector, starts(PROMPT_MS + 200), partial(said, at_ms=PROMPT_MS + 500)) == []
+    assert actions(detector, speaks(PROMPT_MS + 200, PROMPT_MS + 560)) == [Action.PAUSE]
+    (decision,) = feed(detector, final(said, at_ms=PROMPT_MS + 900, end_ms=PROMPT_MS + 700))
+    assert (decision.action, decision.reason) == (Action.RESUME, "echo of the prompt")
+    later = words("Pardon", at_ms=PROMPT_MS + 5000)
+    assert actions(detector, partial(later, at_ms=PROMPT_MS + 5400)) == [Action.STOP]
+
+
+def test_a_voice_well_above_the_echo_is_the_callee() -> None:
+    start, level = PROMPT_MS + 120, -33.0
+    detector = watch(echo=True, echo_dbfs=level)
+    assert actions(detector, starts(start), speaks(start, start + 360, level + 9)) == [Action.PAUSE]
+    mixed = (*placed(0, 1, 2), *words("non mais écoutez", at_ms=start + 1500))
+    assert actions(detector, final(mixed, at_ms=start + 2600, end_ms=start + 2100)) == [Action.STOP]
 
 
 def test_a_call_that_echoed_before_is_known_to() -> None:
