@@ -287,7 +287,7 @@ class BargeInDetector:
         sign = self._echo_sign(said, is_final=is_final)
         if self._faint or sign is not EchoSign.NONE:
             # a weak sign of a partial: the prompt says these words just now, and more of them will tell
-            self._harmless = self._faint or sign is EchoSign.SURE or is_final or self._echoes
+            self._harmless = self._faint or sign is EchoSign.SURE or is_final or self._echoes or self._weak_signs > 0
             return None
         sure = [word.confidence >= self._rules.min_confidence for word in said]
         likely = [word.confidence * 2 >= self._rules.min_confidence for word in said]  # a pause is half of one

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import pairwise
 
 from V3.calls.sound_key import sound_key
 from V3.calls.words import fold_words
@@ -23,7 +24,8 @@ _EARLY_MS, _LATE_MS = 700, 1200  # how far a word may lie from its place: the te
 _TIGHT_MS = (-500, 700)  # the same where every word heard must be the prompt's
 _SHARE = 0.6  # of the telling words heard
 _TELLING_LETTERS = 4  # shorter words are in every prompt
-_LEAST_SAID = 2  # of our own words, wherever they stand
+_LEAST_SAID = 2  # pairs of our own words
+_LEAST_SHORT = 2  # words too short to tell anything by themselves
 _LEAST = 3  # telling words; where this call has echoed before, one less
 
 
@@ -60,12 +62,13 @@ class EchoMatcher:
             for part in fold_words(word.text)
         ]
         telling = [each for each in heard if each[2]]
+        tight = _in_order(heard, self._words, _TIGHT_MS) == len(heard)
         if not telling:
-            return EchoSign.NONE
+            return EchoSign.WEAK if tight and len(heard) >= _LEAST_SHORT else EchoSign.NONE
         wanted = max(_LEAST - suspected, _SHARE * len(telling))
         if _in_order(telling, [each for each in self._words if each[2]], (-_EARLY_MS, _LATE_MS)) >= wanted:
             return EchoSign.SURE
-        return EchoSign.WEAK if _in_order(heard, self._words, _TIGHT_MS) == len(heard) else EchoSign.NONE
+        return EchoSign.WEAK if tight else EchoSign.NONE
 
 
 _Placed = tuple[str, float, bool]  # a word's sound, when it is said, whether it is a telling one
@@ -84,10 +87,10 @@ def _in_order(heard: Sequence[_Placed], said: Sequence[_Placed], reach_ms: tuple
 
 
 def share_said(heard: str, texts: Iterable[str]) -> float:
-    """The share of the telling words of ``heard`` that one of our own texts has; 0 where fewer than two are: "vous" is
-    in every prompt, and in every announcement.
+    """The share of the pairs of neighbouring words in ``heard`` that one of our own texts has; 0 where fewer than two
+    are: "bonjour", "vous" and "je suis" are in every prompt, and in every announcement.
     """
-    ours = {sound_key(word) for text in texts for word in fold_words(text)}
-    telling = [word for word in fold_words(heard) if len(word) >= _TELLING_LETTERS]
-    own = sum(sound_key(word) in ours for word in telling)
-    return own / len(telling) if own >= _LEAST_SAID else 0.0
+    ours = {pair for text in texts for pair in pairwise(map(sound_key, fold_words(text)))}
+    pairs = list(pairwise(map(sound_key, fold_words(heard))))
+    own = sum(pair in ours for pair in pairs)
+    return own / len(pairs) if own >= _LEAST_SAID else 0.0

@@ -53,9 +53,7 @@ __all__ = ["RobotFreeSwitchV3"]
 
 log = logging.getLogger(__name__)
 
-# Of the words heard: so many of our own prompt's are its echo. "Correspondant que vous demandez" has 0.67 of "vous avez
-# demandé ...", and is none.
-OWN_WORDS = 0.7
+OWN_WORDS = 0.5  # of the pairs of words heard: so many of our own prompt's are its echo
 SPOKEN_GRACE_S = 1.2  # after somebody spoke, for the silence that tells a person who waits, and for the words
 MAX_REVISIONS = 3  # of one call's verdict; what it does then it does to the end
 VERDICT_GRACE_S = 1.0  # beyond the window and the decode
