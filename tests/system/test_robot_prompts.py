@@ -15,6 +15,7 @@ from robot_scenes import PROMPTS, VOICES, at_file, notice, presses, said, scene,
 from V3.audio.pcm import from_l16, resample, to_l16
 from V3.simulator import Dtmf, Echo, Faults, Rule, Say, Silence, Trigger, When
 from V3.simulator.truth import HeardPrompt
+from V3.system import conversation
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 MMH = SOUNDS / "mmh_oui.wav"
@@ -125,16 +126,19 @@ def test_a_noise_without_words_resumes_it(stt: WhisperStreamingSTT, tmp_path: Pa
     run(test)
 
 
-def test_a_pause_in_the_last_words_of_a_prompt_is_its_end(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
-    """Cut some 200 ms before its end it is not taken up again for them."""
+def test_a_pause_in_the_last_words_of_a_prompt_is_its_end(
+    stt: WhisperStreamingSTT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So little of it is left that it is not taken up again."""
+    monkeypatch.setattr(conversation, "LEAST_REST_MS", 1800)  # longer than it is, for a margin
 
     async def test() -> None:
-        callee = person(said(MMH, at_file(4970)))
-        async with rigged(stt, tmp_path, callee, speed=3, call=notice(tmp_path), barge_in=QUICK) as rig:
+        callee = person(said(MMH, at_file(4000)))
+        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
-        assert len(truth.prompts) == 1
-        assert all(entry.outcome == "stopped" for entry in report.barge_ins)
+        assert [prompt.status for prompt in truth.prompts] == ["break"]
+        assert [entry.outcome for entry in report.barge_ins] == ["stopped"]
         assert report.errors == []
 
     run(test)
