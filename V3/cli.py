@@ -8,10 +8,12 @@ Exit status: 0 all went well, 1 something failed (named on the screen), 2 the co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
+import functools
 import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from V3 import __version__
-from V3.calls.report import CallReport
+from V3.calls.report import CallReport, CallUpdate
 from V3.config import RobotConfig, load_robot
 from V3.console import LiveCalls, report_table
 from V3.demo import CALLEES, run_demo
@@ -33,7 +35,7 @@ from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
-from V3.system.serving import from_environment, serving
+from V3.system.serving import from_environment, serving, watched
 from V3.system.signals import cancelled_by_signals
 from V3.telephony.commands import checked_number
 
@@ -90,6 +92,7 @@ def call(
     at_once: Annotated[int, typer.Option(help="calls at the same time", min=1)] = 5,
     gateway: Annotated[str, typer.Option(help="a FreeSWITCH gateway: dials sofia/gateway/GATEWAY/number")] = "",
     scenario: Annotated[str, typer.Option(help="a file of config/scenarios")] = "",
+    pages: Annotated[bool, typer.Option("--pages", help="show the calls in a browser (see clients:)")] = False,  # noqa: FBT002
     audio_server: Annotated[str, typer.Option(help="ws:// URL of `python -m V3 serve` elsewhere")] = "",
     again: Annotated[bool, typer.Option(help="dial numbers the journal says were dialled")] = False,  # noqa: FBT002
     model: ModelOption = "",
@@ -102,7 +105,7 @@ def call(
     book = Path(settings.call.reports_dir) / "journal.jsonl"
     mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
     targets = _targets(to or [], numbers, None if again else book, mask=mask)
-    reports = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask))
+    reports = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, pages=pages))
     console.print(report_table(reports, mask=mask))
     if any(report.errors for report in reports):
         raise typer.Exit(1)
@@ -177,13 +180,26 @@ add_report_command(app)
 
 
 async def _call_all(
-    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool
+    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool, pages: bool
 ) -> list[CallReport]:
     reports: list[CallReport] = []
     with LiveCalls(console, mask=mask) as live:
-        async with assembled(settings, journal=book, again=again, on_update=live.update) as parts:
+        listeners: list[Callable[[CallUpdate], None]] = [live.update]
+        async with contextlib.AsyncExitStack() as stack:
+            told = functools.partial(_tell_all, listeners)
+            calling = assembled(settings, journal=book, again=again, on_update=told)
+            parts = await stack.enter_async_context(calling)
+            if pages:
+                clients = await stack.enter_async_context(watched(parts, settings))
+                listeners.append(clients.monitor.tell)
+                errors.print(f"calls in progress: http://{settings.clients.host}:{clients.port}/calls")
             await parts.call_all(targets, at_once=at_once, on_end=reports.append)
     return reports
+
+
+def _tell_all(listeners: list[Callable[[CallUpdate], None]], update: CallUpdate) -> None:
+    for listener in listeners:
+        listener(update)
 
 
 def _set_log_level(name: str) -> None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from V3.calls.report import CallUpdate
 from V3.events import (
     AnswerClassified,
     Event,
@@ -28,6 +29,15 @@ MAX_ENDED: Final = 50
 _MAX_BARGE_INS: Final = 20
 _MAX_TEXT: Final = 2000
 _SHOWN_DIGITS: Final = (4, 2)
+_STATES: Final = {
+    "DETECTING": "detecting",
+    "PLAYING": "playing",
+    "MESSAGE": "playing",
+    "PAUSED": "listening",
+    "LISTENING": "listening",
+    "REPORTED": "ended",
+}
+"""What the page calls what the robot tells; it says nothing of the others."""
 
 
 @dataclass(slots=True)
@@ -78,6 +88,15 @@ class CallBoard:
             return []
         call.barge_ins = [*call.barge_ins, {"reason": reason[:80], "ms": at_ms}][-_MAX_BARGE_INS:]
         return self._changed(call, now_ms)
+
+    def told(self, update: CallUpdate, *, now_ms: float) -> list[dict[str, Any]]:
+        """What the robot tells of a call: a line of its live story."""
+        if update.state == "DIALLING":
+            return self.dialled(update.call_id, update.number, now_ms=now_ms)
+        if update.state == "BARGE-IN":
+            return self.interrupted(update.call_id, update.text, at_ms=update.at_ms, now_ms=now_ms)
+        state = _STATES.get(update.state)
+        return self.moved(update.call_id, state, now_ms=now_ms) if state is not None else []
 
     def event(self, event: Event, *, now_ms: float, behind_ms: float | None = None) -> list[dict[str, Any]]:
         """Something was heard. Empty where nothing is to be shown of it.

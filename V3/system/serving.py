@@ -12,13 +12,13 @@ from typing import Any, Final
 from V3.config import RobotConfig, config_dir
 from V3.errors import ConfigError
 from V3.events import Event
-from V3.system.assembly import load_stt, turn_rules
+from V3.system.assembly import Assembly, load_stt, turn_rules
 from V3.system.services.amd_service import AMDService
 from V3.system.services.client_server import ClientServer
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
-__all__ = ["Serving", "from_environment", "serving"]
+__all__ = ["Serving", "from_environment", "serving", "watched"]
 
 _CHECKPOINTS: Final = {
     **{name: name for name in ("tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3")},
@@ -69,6 +69,25 @@ async def serving(
                 server.monitor.behind_ms = audio_server.behind_ms
                 audio_server.on_event.append(client_server.monitor.take)
         yield Serving(stt, audio_server, client_server)
+
+
+@contextlib.asynccontextmanager
+async def watched(parts: Assembly, config: RobotConfig) -> AsyncIterator[ClientServer]:
+    """The client server beside a robot that calls: its page of calls shows what the robot does, too.
+
+    Hand the robot's live story to ``monitor.tell``. Raises ConfigError where calls are heard elsewhere, and OSError.
+    """
+    server = parts.server
+    if server is None:
+        raise ConfigError("the pages need the recogniser in this process, and the audio server is elsewhere")
+    async with ClientServer(server.stt, settings=config.clients, calls=lambda: server.calls) as clients:
+        server.others = lambda: clients.clients
+        clients.monitor.behind_ms = server.behind_ms
+        server.on_event.append(clients.monitor.take)
+        try:
+            yield clients
+        finally:
+            server.on_event.remove(clients.monitor.take)
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

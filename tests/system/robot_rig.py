@@ -31,6 +31,7 @@ class Rig:
     parts: Assembly
     config: RobotConfig
     updates: list[CallUpdate]
+    listeners: list[Callable[[CallUpdate], None]]
 
     async def call(self, number: str = NUMBER) -> CallReport:
         return await self.parts.robot.call(number)
@@ -53,11 +54,17 @@ async def rigged(
     """Start both; at the end nothing is left up, and the simulator had no error of its own."""
     found = {NUMBER: callees} if isinstance(callees, Callee) else callees
     updates: list[CallUpdate] = []
+    listeners: list[Callable[[CallUpdate], None]] = [updates.append]
+
+    def tell(update: CallUpdate) -> None:
+        for listener in listeners:
+            listener(update)
+
     async with FreeSwitchSimulator(found, speed=speed, faults=faults, seed=7) as simulator:
         settings = {**sections, "answer": {"on_machine": "hang_up", **sections.get("answer", {})}}
         config = demo_config(port=simulator.port, reports_dir=str(folder)).replacing(**settings)
-        async with assembled(config, stt=stt, journal=journal, clock=Clock(speed), on_update=updates.append) as parts:
-            yield Rig(simulator, parts, config, updates)
+        async with assembled(config, stt=stt, journal=journal, clock=Clock(speed), on_update=tell) as parts:
+            yield Rig(simulator, parts, config, updates, listeners)
         await until(lambda: not simulator.channels())
         assert not simulator.failures
 

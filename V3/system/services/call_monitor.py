@@ -14,6 +14,7 @@ from typing import Any, Final
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from V3.calls.board import CallBoard
+from V3.calls.report import CallUpdate
 from V3.events import Event
 from V3.system.services.client_connection import close_socket
 
@@ -57,6 +58,11 @@ class CallMonitor:
     def take(self, event: Event) -> None:
         """An event of a call."""
         for message in self._board.event(event, now_ms=_now_ms(), behind_ms=self.behind_ms(event)):
+            self._send_all(message)
+
+    def tell(self, update: CallUpdate) -> None:
+        """A line of a call's live story, as the robot tells it."""
+        for message in self._board.told(update, now_ms=_now_ms()):
             self._send_all(message)
 
     async def serve(self, socket: WebSocket) -> None:

@@ -96,6 +96,11 @@ class WebSocketAudioServer:
         self.refused = 0
 
     @property
+    def stt(self) -> Any:
+        """The recogniser."""
+        return self._stt
+
+    @property
     def port(self) -> int:
         """The port it listens on."""
         if self._server is None:
