@@ -48,7 +48,7 @@ def test_models_is_a_table(tmp_path: Path) -> None:
     ran = run("models", tmp_path)
     assert ran.exit_code == 0
     row = next(line for line in ran.stdout.splitlines() if "telephone-fr" in line)
-    for cell in ("MB", "4.3 M", "80", "100", "int8", "short", "whole"):
+    for cell in ("MB", "5.2 M", "80", "100", "int8", "short", "whole"):
         assert cell in row
     assert "[bold]broken" in "".join(ran.stdout.replace("│", " ").split())
     assert "tokenizer.json is missing" in ran.stdout
@@ -60,7 +60,7 @@ def test_models_for_programs(tmp_path: Path) -> None:
     rows = json.loads(run("models", tmp_path, "--json").stdout)
     assert [row["name"] for row in rows] == ["telephone-fr", str(copy)]
     assert rows[1] | {"name": "", "directory": "", "size_bytes": 0} == {
-        "name": "", "directory": "", "size_bytes": 0, "parameters": 4_343_040, "mel_bands": 80, "languages": 100,
+        "name": "", "directory": "", "size_bytes": 0, "parameters": 5_232_768, "mel_bands": 80, "languages": 100,
         "quantization": "int8", "audio_context": "auto", "faults": [],
     }  # fmt: skip
 

@@ -39,7 +39,7 @@ def test_the_shipped_model_is_always_there(tmp_path: Path) -> None:
         name="telephone-fr",
         directory=SHIPPED,
         size_bytes=sum(file.stat().st_size for file in SHIPPED.iterdir()),
-        parameters=4_343_040,
+        parameters=5_232_768,
         mel_bands=80,
         languages=100,
         quantization="int8",
@@ -105,7 +105,7 @@ def test_without_its_config_it_is_known_by_its_weights(copy: Path) -> None:
     (copy / "config.json").unlink()
     (_, shown) = list_models([copy])
     assert shown.faults == ("config.json is missing",)
-    assert shown.parameters == 4_343_040
+    assert shown.parameters == 5_232_768
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 3, 30, 100_000, -100])
