@@ -38,7 +38,6 @@ class MessageDrop:
         self._rules = rules
         self._give_up_ms = since_ms + rules.wait_ms
         self._silent_since_ms: int | None = None if speaking else since_ms
-        self._speaking = speaking
         self._playing = False
         self._restarted = False
 
@@ -55,9 +54,9 @@ class MessageDrop:
             case ToneHeard() if event.kind == ToneKind.BEEP:
                 return self.beeped()
             case SpeechStarted() | SpeechContinues():
-                self._silent_since_ms, self._speaking = None, True
+                self._silent_since_ms = None
             case SpeechEnded():
-                self._silent_since_ms, self._speaking = event.end_ms, False
+                self._silent_since_ms = event.end_ms
             case _:
                 pass
         return None

@@ -56,6 +56,19 @@ def test_weights_come_back(tmp_path: Path) -> None:
     assert shape_of(dict(np.load(tmp_path / "weights.npz"))) == TINY
 
 
+def test_a_deeper_model_begins_by_saying_what_the_smaller_one_says() -> None:
+    smaller = Whisper(Shape(width=64, heads=1, encoder_layers=1, decoder_layers=1, vocabulary=50)).eval()
+    deeper = Whisper(Shape(width=64, heads=1, encoder_layers=3, decoder_layers=2, vocabulary=50)).eval()
+    weights = {name: value.numpy() for name, value in smaller.state_dict().items()}
+    kept = load_weights(deeper, weights)
+    assert {name.rsplit(".", 2)[0][:5] for name in kept} == {"enc.1", "enc.2", "dec.1"}
+    mel, ids = torch.randn(1, 80, 40), torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        said, again = (model.logits(model.decode(ids, model.encode(mel))) for model in (smaller, deeper))
+    torch.testing.assert_close(said, again)
+    assert float(deeper.enc[2].f1.weight.detach().abs().max()) > 0  # and it can learn
+
+
 def test_ctranslate2_computes_what_pytorch_does(tmp_path: Path) -> None:
     torch.manual_seed(1)
     model, tokens = Whisper(TINY).eval(), Tokens(TOKENIZER)
