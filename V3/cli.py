@@ -25,7 +25,7 @@ from V3 import __version__
 from V3.calls.report import CallReport, CallUpdate
 from V3.config import RobotConfig, load_robot
 from V3.console import LiveCalls, report_table
-from V3.demo import CALLEES, run_demo
+from V3.demo import run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
 from V3.logs import LogFormat, hide_secrets, set_up_logs
@@ -33,6 +33,7 @@ from V3.masking import mask_number
 from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
+from V3.simulator.cast import CALLEES
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, watched
