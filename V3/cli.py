@@ -1,4 +1,4 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | models | convert``.
+"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | load | models | convert``.
 
 Each ``--help`` teaches its command.
 
@@ -28,6 +28,7 @@ from V3.console import LiveCalls, report_table
 from V3.demo import run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
+from V3.load_commands import add_load_command
 from V3.logs import LogFormat, hide_secrets, set_up_logs
 from V3.masking import mask_number
 from V3.model_commands import add_model_commands
@@ -178,6 +179,7 @@ def simulator(
 
 add_model_commands(app)
 add_report_command(app)
+add_load_command(app)
 
 
 async def _call_all(

@@ -11,8 +11,16 @@ from pydantic import BaseModel, ConfigDict
 
 from V3.load.record import CallRecord, RefusedCall
 
-__all__ = ["Figures", "LoadReport", "Machine", "Sample", "Spread", "Step", "Usage", "figures_of"]
+__all__ = ["SPREADS", "Figures", "LoadReport", "Machine", "Sample", "Spread", "Step", "Usage", "figures_of"]
 
+SPREADS: Final = {
+    "verdict_ms": "time to verdict",
+    "prompt_ms": "answer to first prompt",
+    "partial_lag_ms": "partial lag",
+    "break_ms": "speech to break",
+    "refusal_ms": "refusal",
+}
+"""The figures that are spreads, by what people call them."""
 _MOST_FAULTS: Final = 50
 
 
@@ -36,6 +44,11 @@ class Spread(_Part):
             return cls()
         p50, p95, p99 = (round(float(value), 1) for value in np.percentile(known, (50, 95, 99)))
         return cls(count=len(known), p50=p50, p95=p95, p99=p99, most=round(max(known), 1))
+
+    def cells(self) -> tuple[str, ...]:
+        """Count and percentiles as text."""
+        values = (self.p50, self.p95, self.p99, self.most)
+        return (str(self.count), *("-" if value is None else f"{value:.0f}" for value in values))
 
 
 class Sample(_Part):

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from V3.load.figures import Step
+from V3.load.figures import SPREADS, Step
 
-__all__ = ["LIMITS", "NAMES", "broken_limits", "knee_of", "said"]
+__all__ = ["LIMITS", "broken_limits", "knee_of", "said"]
 
 LIMITS: Final = {"verdict_ms": 2450.0, "break_ms": 500.0, "partial_lag_ms": 400.0}
 """The 95th percentiles of a step are at most these: 2.3 s and 150 ms to the verdict, and so on."""
-NAMES: Final = {
-    "verdict_ms": "time to verdict",
-    "break_ms": "speech to break",
-    "partial_lag_ms": "partial lag",
-}
 _FULL: Final = 0.9  # of its calls a step must have had at once, to say anything of so many
 
 
@@ -26,7 +21,7 @@ def broken_limits(step: Step, limits: dict[str, float] = LIMITS) -> list[str]:
     for name, limit in limits.items():
         p95 = getattr(figures, name).p95
         if p95 is not None and p95 > limit:
-            found.append(f"{NAMES[name]} {p95:.0f} ms, over {limit:.0f}")
+            found.append(f"{SPREADS[name]} {p95:.0f} ms, over {limit:.0f}")
     if figures.wrong:
         found.append(f"{figures.wrong} wrong disposition{'s' if figures.wrong > 1 else ''}")
     if figures.refused:

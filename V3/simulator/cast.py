@@ -19,7 +19,17 @@ from V3.calls.report import CallReport
 from V3.simulator.callee import Callee, Rule, Trigger
 from V3.simulator.callee_yaml import load_callees
 
-__all__ = ["CALLEES", "CAST", "Expected", "canary_numbers", "crowd", "ended", "expected_of", "faults_of", "load_numbers"]
+__all__ = [
+    "CALLEES",
+    "CAST",
+    "Expected",
+    "canary_numbers",
+    "crowd",
+    "ended",
+    "expected_of",
+    "faults_of",
+    "load_numbers",
+]
 
 CALLEES: Final = Path(__file__).resolve().parent / "demo_callees.yaml"
 PREFIX: Final = "019900"

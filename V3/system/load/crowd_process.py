@@ -120,9 +120,7 @@ class SimulatorProcess:
 
 def heard_of(truth: CallTruth) -> HeardCall:
     """What there is to tell of a call."""
-    speech = (
-        HeardSpeech(onset_ms=said.start_ms + _onset_ms(said.file), end_ms=said.end_ms) for said in truth.speech
-    )
+    speech = (HeardSpeech(onset_ms=said.start_ms + _onset_ms(said.file), end_ms=said.end_ms) for said in truth.speech)
     prompts = (
         HeardPrompt(start_ms=prompt.start_ms, stop_ms=prompt.stop_ms, status=prompt.status)
         for prompt in truth.prompts
