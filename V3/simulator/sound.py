@@ -29,8 +29,8 @@ MAX_SOUND_BYTES = 64 << 20
 Samples: TypeAlias = npt.NDArray[np.int16]
 
 _HANDSET_HZ: Final = (300.0, 3000.0)  # what comes back from an earpiece to its microphone
-_ONSET_BLOCK: Final = LEG_RATE_HZ // 100
-_ONSET_DB: Final = 35.0
+_ONSET_BLOCK: Final = LEG_RATE_HZ // 200
+_ONSET_DB: Final = 30.0
 _HANDSET_TAPS: Final = 129  # odd: the filter is symmetric and delays by whole samples, which are taken back
 
 
@@ -58,7 +58,7 @@ class Sound:
 
     @cached_property
     def onset_ms(self) -> float:
-        """Where it is first to be heard: the first 10 ms that are at most 35 dB below its loudest; 0 for silence."""
+        """Where it is first to be heard: the first 5 ms that are at most 30 dB below its loudest; 0 for silence."""
         samples = self._by_rate[LEG_RATE_HZ].astype(np.float32)
         blocks = samples[: len(samples) // _ONSET_BLOCK * _ONSET_BLOCK].reshape(-1, _ONSET_BLOCK)
         power = np.square(blocks).mean(axis=1)
