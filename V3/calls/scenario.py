@@ -9,9 +9,11 @@ ScenarioError naming the state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from pathlib import PurePosixPath
 
 import yaml
@@ -139,6 +141,14 @@ class Scenario(_Strict):
             raise ValueError("; ".join(f"{where} names the step {t!r}, which is not there" for where, t in missing))
         return self
 
+    @cached_property
+    def finders(self) -> Mapping[str, IntentFinder]:
+        """What finds the intents of each step: made once, for it takes longer than a frame of audio does."""
+        return {
+            name: IntentFinder({label: intent.phrases for label, intent in step.intents.items()})
+            for name, step in self.steps.items()
+        }
+
     @property
     def prompts(self) -> tuple[str, ...]:
         """Every WAV it plays."""
@@ -203,10 +213,7 @@ class ScenarioRunner:
     def __init__(self, scenario: Scenario, *, today: date | None = None) -> None:
         self._scenario = scenario
         self._today = today
-        self._finders = {
-            name: IntentFinder({label: intent.phrases for label, intent in step.intents.items()})
-            for name, step in scenario.steps.items()
-        }
+        self._finders = scenario.finders
         self._name = scenario.start
         self._state = _State.PLAY if scenario.start != END else _State.ENDED
         self._tries = 0
