@@ -53,6 +53,7 @@ OUTBOX_EVENTS = 256  # events waiting to go back on a WebSocket; beyond that the
 MAX_WIRE_ERRORS = 50  # a client that breaks its dialect so often is closed
 NORMAL_CLOSE, GOING_AWAY_CLOSE, POLICY_CLOSE, FAILED_CLOSE, TRY_LATER_CLOSE = 1000, 1001, 1008, 1011, 1013
 NO_CLOSE_FRAME = 1006
+IDLE_SLACK = 1.25
 _KEPT_ARRIVALS = 512  # frames of a call whose time of arrival is known: ten seconds of them
 _ANY_NUMBER = 1_000_000  # of an engine that does not know how many calls it can hear
 _NO_DECIDER = AnswerDecider(machine=(), human=(), hallucinations=Phrases(()))
@@ -405,17 +406,28 @@ class _Connection:
         self._hearing = self._server.hearing(self._path, self.emit)
         if self._path.channels > 1:
             self._robot = self._server.stream(f"{self.call_id}/robot", self.emit)
-        while True:
-            try:
-                async with asyncio.timeout(self._server.idle_timeout_s):
-                    message = await self._socket.recv()
-            except TimeoutError as exc:
-                idle_s = self._server.settings.idle_timeout_s
-                raise WireError(f"no audio for {idle_s:g} s", close_code=POLICY_CLOSE) from exc
-            try:
-                self._take(message, self._hearing)
-            except WireError as exc:
-                self._complain(exc)
+        try:
+            await self._take_all(self._hearing)
+        except TimeoutError as exc:
+            idle_s = self._server.settings.idle_timeout_s
+            raise WireError(f"no audio for {idle_s:g} s", close_code=POLICY_CLOSE) from exc
+
+    async def _take_all(self, hearing: CallHearing) -> NoReturn:
+        """Raises TimeoutError after the idle time without a message, a quarter of it later at most.
+
+        One timer for a stream, put off now and then: one for each message takes as long as the message itself.
+        """
+        now_s, idle_s = asyncio.get_running_loop().time, self._server.idle_timeout_s
+        async with asyncio.timeout(idle_s) as idle:
+            while True:
+                message = await self._socket.recv()
+                if (idle.when() or 0.0) < now_s() + idle_s:
+                    idle.reschedule(now_s() + idle_s * IDLE_SLACK)
+                try:
+                    self._take(message, hearing)
+                except WireError as exc:
+                    self._complain(exc)
+        raise AssertionError("recv() ends by an error only")
 
     async def close(self) -> None:
         """Hear what was being said to its end, then stop sending."""
