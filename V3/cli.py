@@ -38,6 +38,7 @@ from V3.simulator.cast import CALLEES
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, watched
+from V3.system.settled import settled
 from V3.system.signals import cancelled_by_signals
 from V3.telephony.commands import checked_number
 
@@ -192,6 +193,7 @@ async def _call_all(
             told = functools.partial(_tell_all, listeners)
             calling = assembled(settings, journal=book, again=again, on_update=told)
             parts = await stack.enter_async_context(calling)
+            settled()
             if pages:
                 clients = await stack.enter_async_context(watched(parts, settings))
                 listeners.append(clients.monitor.tell)
@@ -242,6 +244,7 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
                 where = f"{kind}://{settings.clients.host}:{parts.clients.port}/"
                 console.print(f"clients on {where} ({settings.clients.root}), calls on {where}calls")
             console.print("Ctrl-C ends it")
+            settled()
             await asyncio.Event().wait()
 
 

@@ -32,6 +32,7 @@ from V3.system.load.gauges import Gauges, ProcessGauge, memory_gb
 from V3.system.load.step import Load, LoadStep, Plan
 from V3.system.scenario_files import load_scenario
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
+from V3.system.settled import settled
 
 __all__ = ["Watcher", "run_load"]
 
@@ -80,6 +81,7 @@ async def run_load(
         parts = await stack.enter_async_context(
             assembled(own, stt=stt, scenario=load_scenario(SCENARIO), clock=Clock())
         )
+        settled()
         found = await _steps(own, parts, plans, simulator, watcher or Watcher())
     return LoadReport(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
