@@ -50,7 +50,7 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["", "demo", "call", "serve", "transcribe", "simulator", "report"])
+@pytest.mark.parametrize("command", ["", "demo", "call", "serve", "transcribe", "simulator", "report", "load"])
 def test_help_teaches(tmp_path: Path, command: str) -> None:
     ran = run("-m", "V3", *filter(None, [command]), "--help", cwd=tmp_path)
     assert ran.returncode == 0
