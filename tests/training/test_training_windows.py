@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason="the [train] extra is not installed")
 import ctypes.util
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def _shards(folder: Path, *categories: str) -> Shards:
     return Shards(folder)
 
 
-def _maker(shards: Shards, **settings: float) -> WindowMaker:
+def _maker(shards: Shards, **settings: Any) -> WindowMaker:
     quiet = WindowSettings(
         **{"no_speech": 0.0, "several": 0.0, "later_start": 0.0, "cut": 0.0, "very_long": 0.0} | settings
     )
