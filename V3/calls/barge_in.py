@@ -281,13 +281,14 @@ class BargeInDetector:
             self._hint_dbfs = self._level_dbfs
             sign = EchoSign.SURE if self._weak_signs >= WEAK_SIGNS else sign
         if sign is EchoSign.SURE:
-            level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
+            level_dbfs = min(self._level_dbfs, self._hint_dbfs) or UNKNOWN_ECHO_DBFS
             self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
         return sign
 
     @property
     def _above_echo(self) -> bool:
-        return self._echoes and bool(self._level_dbfs) and self._level_dbfs >= self.echo_dbfs + 2 * ECHO_SWING_DB
+        echo_dbfs = self.echo_dbfs or self._hint_dbfs
+        return bool(echo_dbfs and self._level_dbfs) and self._level_dbfs >= echo_dbfs + 2 * ECHO_SWING_DB
 
     def _weigh_words(
         self, words: Sequence[Word], at_ms: int, *, is_final: bool, start_ms: int | None = None
