@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from V3.errors import ConfigError
-from V3.load.figures import SPREADS, LoadReport, Step
+from V3.load.figures import SPREADS, LoadReport, Spread, Step
 from V3.load.knee import knee_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LEAST_VALUES: Final = 2  # of a curve
 
 
 def draw_knee(report: LoadReport) -> bytes:
-    """95th percentiles by calls at once, their limits dashed, the knee marked; below, what the steps cost. A PNG.
+    """95th percentiles by calls at once, each as a share of its limit, the knee marked; below, the cost. A PNG.
 
     Raises ConfigError where matplotlib is not installed.
     """
@@ -34,14 +34,13 @@ def draw_knee(report: LoadReport) -> bytes:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     calls = [step.calls for step in report.steps]
     for name, color in PLOT_COLORS.items():
-        p95 = [getattr(step.figures, name).p95 for step in report.steps]
-        above.plot(calls, _gaps(p95), marker="o", color=color, label=f"{SPREADS[name]}, p95")
-        above.axhline(report.limits[name], color=color, lw=1, ls="--", alpha=0.6)
-    loop = [step.loop_lag_ms.p95 for step in report.steps]
-    above.plot(calls, _gaps(loop), marker=".", color=_QUIET, label="event-loop lag, p95")
-    above.set_ylabel("ms")
+        limit_ms = report.limits[name]
+        shares = [_share(getattr(step.figures, name), limit_ms) for step in report.steps]
+        above.plot(calls, shares, marker="o", color=color, label=f"{SPREADS[name]}: limit {limit_ms:.0f} ms")
+    above.axhline(100, color="#222222", lw=1, ls="--")
+    above.set_ylabel("95th percentile, % of its limit")
     above.set_ylim(bottom=0)
-    above.set_title("What callers notice, by calls at once (dashed: limits)", fontsize=10)
+    above.set_title("What people on the telephone notice, by calls at once", fontsize=10)
     knee = knee_of(report.steps, report.limits)
     if knee is not None:
         above.axvline(knee, color=_GOOD, lw=2, alpha=0.5, label=f"knee: {knee} calls")
@@ -120,8 +119,8 @@ def values_of(step: Step, name: str) -> list[float]:
     return [value for record in step.records for value in getattr(record, many)]
 
 
-def _gaps(values: Sequence[float | None]) -> list[float]:
-    return [float("nan") if value is None else value for value in values]
+def _share(spread: Spread, limit_ms: float) -> float:
+    return float("nan") if spread.p95 is None else 100 * spread.p95 / limit_ms
 
 
 def _figure(width: float, height: float) -> Figure:
