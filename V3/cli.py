@@ -34,7 +34,7 @@ from V3.masking import mask_number
 from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
-from V3.simulator.cast import CALLEES
+from V3.simulator.cast import CALLEES, crowd
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, watched
@@ -171,11 +171,16 @@ def transcribe(
 @app.command()
 def simulator(
     callees: Annotated[Path, typer.Option(help="callees as YAML", exists=True)] = CALLEES,
+    everybody: Annotated[bool, typer.Option("--crowd", help="callees for all numbers of load")] = False,  # noqa: FBT002
     port: Annotated[int, typer.Option(help="event-socket port", min=0, max=65535)] = 8021,
     speed: Annotated[float, typer.Option(help="seconds of calls per second", min=0.1)] = 1.0,
 ) -> None:
-    """Run the embedded FreeSWITCH on its own, to develop against (password ClueCon)."""
-    _run(_simulate(callees, port, speed))
+    """Run the embedded FreeSWITCH on its own, to develop against (password ClueCon).
+
+    With --crowd every number that begins with 01 99 00 is somebody, by its last digit: 1 listens, 2 interrupts, 3
+    hums, 4 is a voicemail, 5 silent, 6 busy, 7 coughs, 8 opts out, 9 refuses, 0 is as people are.
+    """
+    _run(_simulate(callees, port, speed, everybody=everybody))
 
 
 add_model_commands(app)
@@ -248,8 +253,8 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
             await asyncio.Event().wait()
 
 
-async def _simulate(callees: Path, port: int, speed: float) -> None:
-    simulated = FreeSwitchSimulator(load_callees(callees), speed=speed)
+async def _simulate(callees: Path, port: int, speed: float, *, everybody: bool) -> None:
+    simulated = FreeSwitchSimulator(crowd if everybody else load_callees(callees), speed=speed)
     try:
         await simulated.start(port=port)
         console.print(f"simulated FreeSWITCH on 127.0.0.1:{simulated.port}, password ClueCon; Ctrl-C ends it")

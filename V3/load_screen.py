@@ -113,7 +113,7 @@ def _print_counts(console: Console, step: Step) -> None:
         Text.assemble(
             (f"{figures.right} of {figures.calls} calls as scripted, {figures.wrong} wrong", style),
             f", {figures.astray} right and astray later, {figures.refused} refused; "
-            f"{step.most_at_once} at once at most; canary {step.canary.right} of {step.canary.calls}",
+            f"{step.most_at_once} at once at most, with the canary ({step.canary.right} of {step.canary.calls} right)",
         )
     )
     console.print(f"  dispositions: {_counted(figures.dispositions)};  verdicts: {_counted(figures.verdicts)}")

@@ -74,7 +74,13 @@ def test_the_tables_tell_everything() -> None:
         print_load(console, report(step(5, record()), step(10, wrong, refused=1)))
     told = " ".join(captured.get().split())
     for part in (
-        *("speech to break", "refusal", "event-loop lag", "1 of 1 calls as scripted, 0 wrong", "canary 1 of 1"),
+        *(
+            "speech to break",
+            "refusal",
+            "event-loop lag",
+            "1 of 1 calls as scripted, 0 wrong",
+            "with the canary (1 of 1 right)",
+        ),
         *("otherwise than scripted: interrupts: verdict MACHINE, not HUMAN", "1.2 requests to a batch", "4 MB a call"),
         *("the knee is at 5 calls; 10: 1 wrong disposition, 1 refused", "simulator: 0.10 cores, 61 MB"),
     ):

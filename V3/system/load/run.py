@@ -30,6 +30,7 @@ from V3.system.assembly import Assembly, assembled, load_stt
 from V3.system.load.crowd_process import SimulatorProcess
 from V3.system.load.gauges import Gauges, ProcessGauge, memory_gb
 from V3.system.load.step import Load, LoadStep, Plan
+from V3.system.machine import cpu_name
 from V3.system.scenario_files import load_scenario
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 from V3.system.settled import settled
@@ -160,12 +161,3 @@ def _machine(stt: WhisperStreamingSTT, load_before: float) -> Machine:
         workers=info.workers,
         capacity=stt.capacity,
     )
-
-
-def cpu_name() -> str:
-    """What the processor calls itself."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

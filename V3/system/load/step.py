@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CANARY_REST_S: Final = 0.5  # between two canary calls
 HEARD_S: Final = 2.0  # the simulator tells of a call when its channel is gone, soon after the robot's report
+CATCH_UP_S: Final = 0.5  # what a busy loop is behind by is
 REFUSED_REST_S: Final = 0.5  # before a canary that was refused is tried again
 
 Heard = Callable[[str, float], Awaitable[HeardCall | None]]
@@ -74,6 +75,7 @@ class LoadStep:
     _records: list[CallRecord] = field(default_factory=list)
     _canary: list[CallRecord] = field(default_factory=list)
     _refusals: list[RefusedCall] = field(default_factory=list)
+    _canary_refusals: list[RefusedCall] = field(default_factory=list)
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _failures: list[BaseException] = field(default_factory=list)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,7 +108,8 @@ class LoadStep:
             if loop.time() >= until_s:
                 return
             self._spawn("load call", self._call(next(self.load.numbers)))
-            due_s = max(loop.time(), due_s) + 1 / self.plan.rate_per_s  # what was not begun in time is not caught up
+            # what was not begun in time for want of a place is not caught up
+            due_s = max(loop.time() - CATCH_UP_S, due_s) + 1 / self.plan.rate_per_s
 
     async def _wait_for_place(self, until_s: float) -> None:
         """Until one more call may be begun, or none is to be."""
@@ -131,7 +134,7 @@ class LoadStep:
         self._ended.set()
 
     async def _call(self, number: str) -> None:
-        record = await self._called(number)
+        record = await self._called(number, self._refusals)
         if record is not None:
             self._records.append(record)
             self.load.on_ended(record)
@@ -140,12 +143,12 @@ class LoadStep:
         """One after another, as long as calls are begun."""
         loop = asyncio.get_running_loop()
         while loop.time() < self.began_s + self.plan.duration_s:
-            record = await self._called(next(self.load.canaries))
+            record = await self._called(next(self.load.canaries), self._canary_refusals)
             if record is not None:
                 self._canary.append(record)
             await asyncio.sleep(CANARY_REST_S if record is not None else REFUSED_REST_S)
 
-    async def _called(self, number: str) -> CallRecord | None:
+    async def _called(self, number: str, refusals: list[RefusedCall]) -> CallRecord | None:
         """One call and its record; None for one that was refused, or never came about."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
@@ -154,7 +157,7 @@ class LoadStep:
         except CapacityReached as exc:
             at_s, took_ms = began_s - self.began_s, (loop.time() - began_s) * 1000
             refused = RefusedCall(at_s=round(at_s, 3), took_ms=round(took_ms, 2), why=str(exc))
-            self._refusals.append(refused)
+            refusals.append(refused)
             self.load.on_refused(refused)
             return None
         except VoicebotError as exc:
@@ -199,7 +202,7 @@ class LoadStep:
             most_at_once=most,
             took_s=round(took_s, 1),
             figures=figures_of(self._records, self._refusals),
-            canary=figures_of(self._canary),
+            canary=figures_of(self._canary, self._canary_refusals),
             loop_lag_ms=Spread.of(self.gauges.lags_ms),
             robot=Usage.of(
                 [s.robot_cpu for s in samples], [s.robot_mb for s in samples], mb_before=mb_before[0], calls=most
