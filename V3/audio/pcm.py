@@ -67,7 +67,7 @@ def to_l16(audio: Audio) -> bytes:
     """Float samples as signed 16-bit little-endian, rounded; beyond [-1, 1] they are clipped."""
     scaled = np.asarray(audio * PCM_SCALE)
     np.rint(scaled, out=scaled)
-    np.minimum(np.maximum(scaled, _L16_MIN, out=scaled), _L16_MAX, out=scaled)  # a quarter of what np.clip takes
+    np.minimum(np.maximum(scaled, _L16_MIN, out=scaled), _L16_MAX, out=scaled)  # np.clip is slower
     return scaled.astype("<i2").tobytes()
 
 
