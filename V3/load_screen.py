@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from V3.load.figures import SPREADS, LoadReport, Sample, Spread, Step, figures_of
+from V3.load.figures import AGAINST, SPREADS, LoadReport, Sample, Spread, Step, figures_of
 from V3.load.knee import broken_limits, said
 from V3.load.record import CallRecord, RefusedCall
 from V3.system.load.run import Watcher
@@ -89,7 +89,7 @@ def print_load(console: Console, report: LoadReport) -> None:
     if len(report.steps) > 1:
         console.print(_overview(report))
         console.print(Text(said(report.steps, report.limits), style="bold"))
-    console.print(Text(f"measured on {report.machine}, against the {report.against}", style="dim"), soft_wrap=True)
+    console.print(Text(f"measured on {report.machine}; against {AGAINST[report.against]}", style="dim"), soft_wrap=True)
 
 
 def _spreads(step: Step) -> Table:

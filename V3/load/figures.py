@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from V3.load.record import CallRecord, RefusedCall
 
-__all__ = ["SPREADS", "Figures", "LoadReport", "Machine", "Sample", "Spread", "Step", "Usage", "figures_of"]
+__all__ = ["AGAINST", "SPREADS", "Figures", "LoadReport", "Machine", "Sample", "Spread", "Step", "Usage", "figures_of"]
 
 SPREADS: Final = {
     "verdict_ms": "time to verdict",
@@ -21,6 +21,7 @@ SPREADS: Final = {
     "refusal_ms": "refusal",
 }
 """The figures that are spreads, by what people call them."""
+AGAINST: Final = {"simulator": "the embedded simulator, on the same machine", "freeswitch": "a FreeSWITCH"}
 _MOST_FAULTS: Final = 50
 
 
@@ -157,7 +158,7 @@ class LoadReport(_Part):
 
     at: str
     version: str
-    against: str
+    against: Literal["simulator", "freeswitch"]
     machine: Machine
     limits: dict[str, float]
     steps: tuple[Step, ...]

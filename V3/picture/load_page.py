@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from V3.load.figures import SPREADS, Figures, LoadReport, Step, Usage
+from V3.load.figures import AGAINST, SPREADS, Figures, LoadReport, Step, Usage
 from V3.load.knee import broken_limits, said
 from V3.picture.load_plots import draw_knee, draw_spreads, draw_time
 from V3.picture.page import document, table, text
@@ -17,11 +17,10 @@ HEADS = ("in ms", "values", "p50", "p95", "p99", "longest")
 
 def load_page(report: LoadReport) -> str:
     """The whole page. Raises ConfigError where matplotlib is not installed."""
-    against = "the embedded simulator, on the same machine" if report.against == "simulator" else "a FreeSWITCH"
     title = f"Load: up to {max((step.calls for step in report.steps), default=0)} whole calls at once"
     body = [
         f"<h1>{text(title)}</h1>",
-        f'<p class="dim">{text(report.at)}, V3 {text(report.version)}, against {text(against)}</p>',
+        f'<p class="dim">{text(report.at)}, V3 {text(report.version)}, against {text(AGAINST[report.against])}</p>',
         f"<p>{text(report.machine)}</p>",
         "<p>Stopped before its end: what follows is of the calls that ended.</p>" if report.stopped else "",
         f'<p class="verdict">{text(said(report.steps, report.limits))}</p>' if len(report.steps) > 1 else "",
