@@ -480,12 +480,12 @@ class RobotFreeSwitchV3:
             # a call given up while it rings is not one that nobody answered: the cause tells them apart
             hangup = await line.hang_up("NORMAL_CLEARING" if call.answered else "ORIGINATOR_CANCEL")
         except VoicebotError as exc:
-            self._remember(call.call_id)
+            self.remember(call.call_id)
             call.report.errors.append(f"the hang-up was not confirmed ({exc}); done when FreeSWITCH is back")
             return
         self._book.note_hangup(call, hangup)
         if hangup.cause == LOST_CAUSE and not call.answered:
-            self._remember(call.call_id)  # an originate may still be on its way in a FreeSWITCH that was stuck
+            self.remember(call.call_id)  # an originate may still be on its way in a FreeSWITCH that was stuck
 
     async def _last_words(self, call: ActiveCall) -> None:
         """The words under way at the hang-up: the end of the stream brings them, if it is here."""
@@ -502,8 +502,9 @@ class RobotFreeSwitchV3:
         elif event.name == "CHANNEL_DESTROY":
             self.orphans.pop(event.uuid, None)
 
-    def _remember(self, call_id: str) -> None:
-        self.orphans[call_id] = None
+    def remember(self, *call_ids: str) -> None:
+        """Keep channels in mind that nobody talks on: they are hung up when they are heard of."""
+        self.orphans |= dict.fromkeys(call_ids)
         while len(self.orphans) > MAX_ORPHANS:
             del self.orphans[next(iter(self.orphans))]
 
