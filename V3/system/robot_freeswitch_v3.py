@@ -61,6 +61,7 @@ HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
 MAX_ORPHANS = 200  # kept in mind; the oldest beyond are left to FreeSWITCH's own limit
 LOST_CAUSE = "LOST"  # Line's: FreeSWITCH knows nothing of the channel
 HANGUP_SLACK_S = 30  # beyond the longest call, before FreeSWITCH ends it by itself
+MAX_ERRORS = 50  # of a call's audio, in its report
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
 
 
@@ -383,7 +384,7 @@ class RobotFreeSwitchV3:
             call.report.audio_flags.append(f"{event.finding}: {event.message}")
             log.warning("call %s: %s", call.call_id, event.message)
         elif isinstance(event, StreamFailed):
-            call.report.errors.append(f"{event.error}: {event.message}")
+            _note_once(call.report.errors, f"{event.error}: {event.message}")
         elif isinstance(event, StreamClosed):
             if not await self._ended_soon(call):
                 await self._restart_audio(call, f"closed ({event.code} {event.reason})")
@@ -529,6 +530,11 @@ class RobotFreeSwitchV3:
             else:
                 if reply.startswith("+OK"):
                     self.orphans.pop(call_id, None)
+
+
+def _note_once(notes: list[str], note: str) -> None:
+    if note not in notes and len(notes) < MAX_ERRORS:
+        notes.append(note)
 
 
 def _dial_variables(config: RobotConfig) -> dict[str, str]:

@@ -33,7 +33,8 @@ async def faulty(
     **sections: Any,
 ) -> AsyncIterator[Rig]:
     """A robot with a journal, whose recogniser hears ``heard`` in whatever is said."""
-    sections.setdefault("call", notice(folder))
+    if "call" not in sections:
+        sections["call"] = notice(folder)
     _, engine = scripted(stt, heard)
     with engine:
         rigging = rigged(

@@ -16,7 +16,7 @@ from V3.calls.report import CallUpdate
 from V3.simulator import Beep, Callee, Rule, Say, Silence, When
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
-QUESTION = {"prompt": "rendez_vous_excuse.wav", "text": "?", "listen_s": 5, "intents": {"oui": ["oui"]}}
+QUESTION = {"prompt": "rendez_vous_excuse.wav", "barge_in": False, "listen_s": 5, "next": "end"}
 VOICEMAIL_SAYS = "vous êtes bien sur la messagerie vocale veuillez laisser un message après le bip sonore"
 VOICEMAIL = answering(Rule(When(), (Say(SOUNDS / "messagerie.wav"), Silence(300), Beep()), after_ms=250))
 
@@ -34,7 +34,7 @@ def settings_for(state: str, folder: Path) -> Mapping[str, Any]:
     if state == "WAITING":
         return {"callee": answering()}  # nobody speaks: somebody may yet
     if state == "LISTENING":
-        return {"call": scene(folder, {"ask": {**QUESTION, "next": "end"}})}
+        return {"call": scene(folder, {"ask": QUESTION})}
     return {}
 
 
