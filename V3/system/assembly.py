@@ -149,8 +149,6 @@ async def assembled(
 
 async def settled(config: RobotConfig, journal: Path) -> None:
     """End the calls that a robot died with, and nothing else. Raises an EslError without FreeSWITCH."""
-    if not journal.exists():
-        return
     with Journal(journal) as noted:
         book = CallBook(Path(config.call.reports_dir), noted)
         if book.interrupted:

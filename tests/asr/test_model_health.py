@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from V3.asr.model_health import ModelHealth, is_out_of_memory
@@ -42,7 +44,7 @@ def test_loading_that_does_not_help_backs_off_to_a_bound() -> None:
         if health.failed(out, now_s=now_s):
             loads.append(now_s)
         now_s += 0.5
-    gaps = [later - earlier for earlier, later in zip(loads, loads[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(loads)]
     assert gaps[:6] == [1, 2, 4, 8, 16, 30]
     assert set(gaps[6:]) == {30}
     health.heard()

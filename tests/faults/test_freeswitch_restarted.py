@@ -71,9 +71,9 @@ def test_several_calls_of_a_freeswitch_that_restarts_all_end(stt: WhisperStreami
             await works_again(rig)
         assert_settled(rig, tmp_path)
         assert {report.hangup_cause for report in reports} == {"LOST"}
-        assert len(list(tmp_path.glob("*.json"))) == len(numbers) + 1
 
     run(test)
+    assert len(list(tmp_path.glob("*.json"))) == 4  # with the one that shows that it works again
 
 
 def test_a_call_given_up_for_lost_that_comes_up_is_hung_up(stt: WhisperStreamingSTT, tmp_path: Path) -> None:

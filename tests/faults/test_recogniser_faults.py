@@ -1,4 +1,4 @@
-"""A recogniser that raises, stalls or is out of memory: calls go on by timing, tones and voice alone, until it is mended."""
+"""A recogniser that raises, stalls or is out of memory: calls go on by timing and voice alone, until it is mended."""
 
 from __future__ import annotations
 

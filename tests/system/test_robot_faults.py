@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from robot_rig import NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
+from robot_rig import NUMBER, answering, person, rigged, run, says, until
 
 from V3.clock import Clock
 from V3.config import ServerSettings
-from V3.errors import CommandError, EslCommandFailed, EslNotConnected, RecognitionError, StreamError, VoicebotError
+from V3.errors import CommandError, EslCommandFailed, StreamError
 from V3.simulator import Callee, Faults, FreeSwitchSimulator, Trigger, When
-from V3.system.journal import Journal
 from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 from V3.telephony.commands import kill
 from V3.telephony.esl import EslClient, EslSettings
-from V3.telephony.line import MAX_BREAKS, Line, LineBounds
+from V3.telephony.line import MAX_BREAKS, Line
 
 INTERRUPTS = says("de_la_part_de_qui", when=When(Trigger.PROMPT_PLAYING_MS, nth=1, played_ms=1500), after_ms=0)
 ACCEPTS = says("oui_ca_m_interesse", when=When(Trigger.PROMPT_ENDED, nth=1), after_ms=600)
