@@ -137,9 +137,10 @@ class FreeSwitchSimulator:
             connection.cut()
         await asyncio.sleep(0)
 
-    def cut_streams(self) -> int:
-        """Fault: the TCP connection of every audio stream is lost; how many there were."""
+    def cut_streams(self, *, share: float = 1.0) -> int:
+        """Fault: the TCP connection of every audio stream, or of so many, is lost; how many there were."""
         forks = [call.fork for call in self._switch.live_calls() if call.fork is not None]
+        forks = [fork for fork in forks if self._rng.random() < share]
         for fork in forks:
             fork.cut()
         return len(forks)

@@ -242,8 +242,7 @@ def test_a_robot_that_starts_ends_what_another_left(stt: WhisperStreamingSTT, tm
                 line = Line(esl, uuid="call-up", clock=Clock(8.0))
                 await line.dial(f"loopback/{NUMBER}/default", {}, ring_s=5)
                 line.close()
-            where = {"freeswitch": {"port": other.port}}
-            async with faulty(stt, tmp_path, **where) as rig:
+            async with faulty(stt, tmp_path, freeswitch={"port": other.port}) as rig:
                 assert other.channels() == []
                 assert other.truth("call-up").hangup_by == "robot"
                 late = Line(rig.parts.esl, uuid="call-gone", clock=Clock(8.0))
