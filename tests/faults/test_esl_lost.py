@@ -127,6 +127,13 @@ def test_esl_lost_again_while_freeswitch_is_asked(stt: WhisperStreamingSTT, tmp_
     ids=["before", "after", "inside", "between"],
 )
 def test_esl_lost_while_it_rings_never_dials_twice(stt: WhisperStreamingSTT, tmp_path: Path, faults: Faults) -> None:
+    """The event socket is lost while the telephone rings.
+
+    Sees: the call goes on where it could be asked for; else UNKNOWN, never retried.
+    Kept: the number is dialled at most once.
+    Normal: when the connection is back.
+    """
+
     async def test() -> None:
         callee = Callee(ring_ms=1500, progress="ringing", rules=(says("je_vous_ecoute"),))
         async with faulty(stt, tmp_path, callee=callee, faults=faults) as rig:
@@ -141,6 +148,13 @@ def test_esl_lost_while_it_rings_never_dials_twice(stt: WhisperStreamingSTT, tmp
 
 
 def test_esl_lost_in_mid_call_and_back_the_call_goes_on(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    """The event socket is lost while a prompt plays.
+
+    Sees: nothing.
+    Kept: the whole call.
+    Normal: when the connection is back (first try after 0.2 s).
+    """
+
     async def test() -> None:
         async with rigged(stt, tmp_path, person(ACCEPTS)) as rig:
             task = asyncio.create_task(rig.call())
@@ -156,6 +170,13 @@ def test_esl_lost_in_mid_call_and_back_the_call_goes_on(stt: WhisperStreamingSTT
 def test_a_prompt_that_ended_while_the_connection_was_away_is_known_to_have_ended(
     stt: WhisperStreamingSTT, tmp_path: Path
 ) -> None:
+    """A prompt ends while the event socket is away.
+
+    Sees: an answer that is listened for a little later.
+    Kept: the call: FreeSWITCH is asked what was missed.
+    Normal: when the connection is back.
+    """
+
     async def test() -> None:
         async with rigged(stt, tmp_path, person(ACCEPTS)) as rig:
             task = asyncio.create_task(rig.call())
@@ -174,6 +195,13 @@ def test_a_prompt_that_ended_while_the_connection_was_away_is_known_to_have_ende
 
 
 def test_freeswitch_gone_for_good_the_call_ends_by_name(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    """FreeSWITCH does not come back.
+
+    Sees: "the hang-up was not confirmed" in the report.
+    Kept: the channel is kept in mind, and hung up should it be heard of.
+    Normal: never, for that call.
+    """
+
     async def test() -> None:
         async with rigged(stt, tmp_path, person(), call={"reconnect_wait_s": 0.5}, speed=6) as rig:
             task = asyncio.create_task(rig.call())
@@ -187,6 +215,13 @@ def test_freeswitch_gone_for_good_the_call_ends_by_name(stt: WhisperStreamingSTT
 
 
 def test_without_freeswitch_nothing_is_dialled(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    """There is no FreeSWITCH when a number is to be dialled.
+
+    Sees: OURS, to be retried soon, after call.reconnect_wait_s.
+    Kept: the number is free: nobody was called.
+    Normal: when FreeSWITCH is there.
+    """
+
     async def test() -> None:
         book = tmp_path / "journal.jsonl"
         async with rigged(stt, tmp_path, person(), journal=book, call={"reconnect_wait_s": 0.2}) as rig:

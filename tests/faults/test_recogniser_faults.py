@@ -79,7 +79,7 @@ def test_a_call_without_a_recogniser(stt: WhisperStreamingSTT, tmp_path: Path, f
 
     Sees: a verdict that says "timing"; no words in the report, and why.
     Kept: the call: who answered is told by timing and tones, a prompt gives way to speech of 1.5 s whatever the words.
-    Normal: see below.
+    Normal: when the recogniser is mended: the next fault.
     """
 
     async def test() -> None:
