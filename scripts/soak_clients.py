@@ -167,7 +167,7 @@ async def soak(
     clients: list[Client], process: psutil.Process, ports: dict[str, int], *, seconds: float
 ) -> dict[str, Any]:
     """All clients for so long, then each killed in turn."""
-    watch = Watch(process, every_s=2.0)
+    watch = Watch(process, every_s=min(2.0, seconds / 2))
     known = [client.sentence for client in clients]
     over = asyncio.Event()
     for client in clients:  # what is sent is made before: making it would hold up the others, and the clock

@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from V3.clock import Clock
-from V3.errors import EslError
+from V3.errors import CommandError, EslError
 from V3.system.call_book import CallBook
 from V3.telephony.commands import kill, uuid_exists
 from V3.telephony.esl import EslClient
@@ -34,7 +34,7 @@ async def settle_interrupted(esl: EslClient, book: CallBook, *, clock: Clock) ->
             if up[call_id]:
                 log.warning("call %s to %s was left up by a robot that died: it is hung up", call_id, number)
                 await esl.api(kill(call_id))
-        except EslError as exc:
+        except (EslError, CommandError) as exc:  # CommandError: no id of ours, in a journal that was edited
             log.warning("call %s of a robot that died could not be asked about: %s", call_id, exc)
             up.pop(call_id, None)
     ended = await asyncio.gather(*(_is_gone(esl, call_id, clock=clock) for call_id in up))
