@@ -176,7 +176,7 @@ def test_esl_lost_at(stt: WhisperStreamingSTT, tmp_path: Path, command: str, nth
     }[point]
 
     async def test() -> None:
-        async with rigged(stt, tmp_path, person(INTERRUPTS), faults=faults, speed=10) as rig:
+        async with rigged(stt, tmp_path, person(INTERRUPTS), faults=faults) as rig:
             report = await rig.call()
             await until(lambda: not rig.simulator.channels())
             assert len(rig.simulator.dialled) <= 1
@@ -240,7 +240,7 @@ def test_freeswitch_restarted_in_mid_call(stt: WhisperStreamingSTT, tmp_path: Pa
 
 def test_freeswitch_gone_for_good_the_call_ends_by_name(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
-        async with rigged(stt, tmp_path, person(), call={"reconnect_wait_s": 0.5}, speed=6) as rig:
+        async with rigged(stt, tmp_path, person(), call={"reconnect_wait_s": 0.5}) as rig:
             task = asyncio.create_task(rig.call())
             await until(lambda: any(u.state == "PLAYING" for u in rig.updates))
             await rig.simulator.stop()
@@ -292,7 +292,7 @@ def test_a_recogniser_failing_or_late_leaves_the_verdict_to_timing(
         broken = BrokenStt(stt, late=late)
         answer = {"decode_timeout_s": 0.2}
         callee = person(hangs_up(When(Trigger.PROMPT_STARTED)))
-        async with rigged(broken, tmp_path, callee, answer=answer, speed=3) as rig:  # type: ignore[arg-type]
+        async with rigged(broken, tmp_path, callee, answer=answer) as rig:  # type: ignore[arg-type]
             report = await rig.call()
         assert broken.asked >= 1
         assert report.verdict is not None
@@ -433,7 +433,7 @@ def test_a_second_stream_of_a_call_needs_no_second_verdict(stt: WhisperStreaming
             says("de_la_part_de_qui", when=When(Trigger.PROMPT_PLAYING_MS, nth=1, played_ms=2200), after_ms=0)
         )
         faults = Faults(stream_dies_after_ms=3500)
-        async with rigged(stt, tmp_path, callee, faults=faults, speed=6) as rig:
+        async with rigged(stt, tmp_path, callee, faults=faults) as rig:
             task = asyncio.create_task(rig.call())
             await until(lambda: any(u.state == "PLAYING" for u in rig.updates))
             rig.simulator.faults = Faults()  # the next stream lives
