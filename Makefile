@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') # many tests wait in real time
 
 .PHONY: help demo test style types tests coverage prompts clean
 
@@ -31,7 +31,6 @@ style: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-# Many tests wait in real time: one worker more than there are processors, each with one thread for its arithmetic.
 tests: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
