@@ -1,4 +1,4 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | models | convert``.
+"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | bench | models | convert``.
 
 Each ``--help`` teaches its command.
 
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from V3 import __version__
+from V3.bench_commands import add_bench_command
 from V3.calls.report import CallReport, CallUpdate
 from V3.config import RobotConfig, load_robot
 from V3.console import LiveCalls, report_table
@@ -164,7 +165,7 @@ def transcribe(
                 console.print(Text(f"{file}: {stt.transcribe_file(file)}"))
             except VoicebotError as exc:
                 failed = True
-                errors.print(Text(f"{file}: {exc}", style="red"))
+                errors.print(Text(f"{file}: {exc}", style="red"), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -181,6 +182,7 @@ def simulator(
 
 add_model_commands(app)
 add_report_command(app)
+add_bench_command(app)
 
 
 async def _call_all(
@@ -331,5 +333,5 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _fail(error: BaseException) -> None:
-    errors.print(Text(f"{type(error).__name__}: {error}", style="red"))
+    errors.print(Text(f"{type(error).__name__}: {error}", style="red"), soft_wrap=True)
     raise typer.Exit(1)

@@ -148,10 +148,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         errors.print("stopped", style="yellow")
         raise typer.Exit(130) from None
     except OSError as exc:
-        errors.print(Text(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc), style="red"))
+        errors.print(Text(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc), style="red"), soft_wrap=True)
         raise typer.Exit(1) from exc
     except (ClientFailed, AudioError) as exc:
-        errors.print(Text(str(exc), style="red"))
+        errors.print(Text(str(exc), style="red"), soft_wrap=True)
         raise typer.Exit(1) from exc
 
 
