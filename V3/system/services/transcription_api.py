@@ -165,12 +165,9 @@ class TranscriptionApi:
 
     async def _feed(self, request: Request, file: UploadFile, stream: Any) -> None:
         cutter = FrameCutter()
-        limit = int(self._settings.max_upload_s * RATE_HZ)
         heard = 0
-        async for piece in file_audio(file.file):
+        async for piece in file_audio(file.file, max_s=self._settings.max_upload_s):
             heard += piece.size
-            if heard > limit:
-                raise AudioError(f"longer than {self._settings.max_upload_s:g} s")
             if await request.is_disconnected():
                 raise ClientDisconnect
             frames = cutter.push(np.clip(piece, -2.0, 2.0))
