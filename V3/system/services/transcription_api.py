@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ _PENDING_DECODES: Final = 2
 _DECODE_TIMEOUT_S: Final = 60.0
 _MAX_FIELDS: Final = 32
 _MULTIPART_OVERHEAD_BYTES: Final = 65_536
+_SILENCE_S: Final = 15.0  # a sender that says nothing for so long has gone
+_LEAST_BYTES_PER_S: Final = 8192  # a quarter of what a telephone call takes: two slow senders would hold both places
 
 
 class _Refused(Exception):
@@ -182,7 +185,7 @@ class TranscriptionApi:
 
     def _limited(self, request: Request) -> Callable[[], Any]:
         """The request's body, to be read only up to a bound."""
-        limit = self._settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
+        limit, began_s = self._settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES, time.monotonic()
         told = request.headers.get("content-length", "")
         if told.isascii() and told.isdigit() and int(told[:15]) > limit:
             raise self._too_large()
@@ -190,7 +193,14 @@ class TranscriptionApi:
 
         async def receive() -> Any:
             nonlocal taken
-            message = await request.receive()
+            due_s = began_s + _SILENCE_S + taken / _LEAST_BYTES_PER_S - time.monotonic()
+            try:
+                async with asyncio.timeout(min(_SILENCE_S, due_s)):
+                    message = await request.receive()
+            except TimeoutError:
+                raise _Refused(
+                    408, f"the file comes too slowly: {_LEAST_BYTES_PER_S} bytes a second are the least"
+                ) from None
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise self._too_large()
