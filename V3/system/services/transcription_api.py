@@ -48,7 +48,8 @@ class _Refused(Exception):
 
     def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", param: str = "") -> None:
         super().__init__(message)
-        self.response = JSONResponse(error_body(message, kind=kind, param=param or None), status)
+        unread = {"Connection": "close"} if status in (408, 413) else None  # what is still to come is not waited for
+        self.response = JSONResponse(error_body(message, kind=kind, param=param or None), status, unread)
         self.status = status
 
 
