@@ -213,10 +213,11 @@ class CallSettings(_Strict):
 
 
 class RecordingSettings(_Strict):
-    """Calls as stereo WAVs, written by FreeSWITCH; how long they and the reports are kept."""
+    """Calls as stereo WAVs, written by FreeSWITCH; callees' words in reports; how long all that is kept."""
 
     enabled: bool = False
     folder: str = ""
+    transcripts: bool = False
     retention_days: int = Field(default=30, ge=0, le=3650)
 
     @model_validator(mode="after")

@@ -134,7 +134,7 @@ async def assembled(
             server=server,
             audio_url=None if server else functools.partial(_url_elsewhere, config.server),
             scenario=scenario,
-            book=CallBook(Path(config.call.reports_dir), book, again=again),
+            book=CallBook(Path(config.call.reports_dir), book, again=again, words=config.recording.transcripts),
             clock=clock,
             on_update=on_update,
         )

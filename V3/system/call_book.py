@@ -21,12 +21,15 @@ FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "
 
 
 class CallBook:
-    """Reports go to ``folder`` as CALL_ID.json. ``again`` dials what the journal holds already, and notes it too."""
+    """Reports go to ``folder`` as CALL_ID.json, with what the callee said where ``words`` is true. ``again`` dials what
+    the journal holds already, and notes it too.
+    """
 
-    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False) -> None:
+    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False, words: bool = False) -> None:
         self._folder = folder
         self._journal = journal
         self._again = again
+        self._words = words
 
     def claim(self, number: str, call_id: str) -> None:
         """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written."""
@@ -78,6 +81,7 @@ class CallBook:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{report.call_id}.json"
-            path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            kept = report if self._words else report.without_words()
+            path.write_text(kept.model_dump_json(indent=2) + "\n", encoding="utf-8")
         except (OSError, ValueError) as exc:  # ValueError: half a surrogate pair in a text
             log.error("the report of call %s could not be written: %s", report.call_id, exc)  # noqa: TRY400

@@ -211,7 +211,7 @@ def test_the_simulator_on_its_own_listens_on_loopback_only(tmp_path: Path) -> No
 
 @needs_openssl
 def test_calls_by_tls(tmp_path: Path) -> None:
-    made = certificate(tmp_path)
+    made: dict[str, Any] = dict(certificate(tmp_path))
 
     async def test() -> None:
         trusted = ssl.create_default_context(cafile=made["certificate"])

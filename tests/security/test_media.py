@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def video() -> bytes:
         frame.sample_rate = 48_000
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    return file.getvalue()
+    return bytes(file.getvalue())
 
 
 # ---- sizes that are not there
@@ -75,7 +75,8 @@ def test_a_wav_of_an_absurd_format_is_refused_or_bounded(tmp_path: Path, lie: di
         WavStream().push(data)
     path = tmp_path / "a.wav"
     path.write_bytes(data)
-    for attempt in (lambda: heard(data), lambda: read_audio(path).size):
+    attempts: list[Callable[[], int]] = [lambda: heard(data), lambda: read_audio(path).size]
+    for attempt in attempts:
         with contextlib.suppress(AudioError):
             assert attempt() <= 1600 * 16_000  # at one sample a second that is its length
 
@@ -281,7 +282,7 @@ def test_a_damaged_file_is_sound_or_a_named_error(container: str, changes: list[
     assert "/" not in said  # no path of ours
 
 
-def _peak(work: Any) -> int:
+def _peak(work: Callable[[], object]) -> int:
     """Most memory that Python took for it, in bytes."""
     import tracemalloc
 
