@@ -66,7 +66,7 @@ class BargeInRules:
     speech_ms: int = 1500
     pause_ms: int = 350
     words: int = 2
-    min_confidence: float = 0.6
+    min_confidence: float = 0.5
     false_after_ms: int = 1200
     faint_db: float = 10.0
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
