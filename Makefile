@@ -1,13 +1,14 @@
 # make demo    the robot calls six simulated callees, with real speech recognition
 # make test    style, types and every test
-# Both set up a virtual environment in .venv first, once.
+# make audit   what is pinned, looked up among known advisories (asks the network)
+# All set up a virtual environment in .venv first, once.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test style types tests coverage prompts clean
+.PHONY: help demo test audit style types tests coverage prompts clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -22,6 +23,11 @@ demo: $(READY)
 	$(BIN)/python -m V3 demo
 
 test: style types tests
+
+audit: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit -r requirements.txt
+	$(BIN)/pip-audit -r requirements-gpu.txt
 
 style: $(READY)
 	$(BIN)/ruff check .

@@ -79,7 +79,7 @@ class CallBook:
 
     def _write(self, report: CallReport) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f"{report.call_id}.json"
             kept = report if self._words else report.without_words()
             path.write_text(kept.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ class Journal:
         self._path = path
         self._dialled: dict[str, str] = {}  # number -> call id
         self._open: dict[str, str] = {}  # call id -> number, dialled and never ended
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # numbers: other users are not to read them
         self._file: IO[str] = path.open("a", encoding="utf-8")
         try:
             self._lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -23,6 +24,8 @@ from V3.audio.pcm import to_l16
 from V3.calls.words import fold
 from V3.config import RobotConfig
 from V3.simulator import Trigger, When
+from V3.system.call_book import CallBook
+from V3.system.journal import Journal
 from V3.system.retention import forget_old_calls
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
@@ -70,6 +73,14 @@ def test_words_of_a_call_are_on_disk_only_where_asked_for(
         assert bool(found) is asked_for, found
 
     run(test)
+
+
+def test_other_users_of_the_machine_read_no_reports_and_no_journal(tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    asyncio.run(CallBook(folder, None).write(full_report()))
+    assert folder.stat().st_mode & 0o077 == 0
+    with Journal(tmp_path / "campaign" / "journal.jsonl"):
+        assert (tmp_path / "campaign").stat().st_mode & 0o077 == 0
 
 
 def test_words_are_in_no_log_and_numbers_are_masked(
