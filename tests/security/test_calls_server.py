@@ -120,7 +120,7 @@ def test_a_message_that_is_packed_is_not_unpacked() -> None:
 
 def test_pongs_that_are_not_read_end_their_call() -> None:
     async def test() -> None:
-        async with listening(ENGINE, accept_any=True) as ears:
+        async with listening(ENGINE, accept_any=True, idle_timeout_s=300) as ears:
             async with raw(ears.server.port, upgrade(ears.server.port, PATH)) as (reader, writer):
                 assert b"101" in await reader.readline()
                 transport: Any = writer.transport
