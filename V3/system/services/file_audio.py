@@ -13,7 +13,8 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -33,7 +34,7 @@ _MAX_RECORD_BYTES: Final = 8 << 20
 _DIED: Final = "no audio that can be read (it stopped its decoder: damaged, or unpacking to more than is taken)"
 
 
-async def file_audio(file: IO[bytes], *, max_s: float) -> AsyncIterator[Audio]:
+async def file_audio(file: IO[bytes], *, max_s: float) -> AsyncGenerator[Audio, None]:
     """The pieces, mono. Raises AudioError for what is no audio, is longer, or takes 30 s for one piece."""
     pieces = _Pieces(file, max_s=max_s)
     try:
@@ -63,6 +64,7 @@ class _Pieces:
         self._wav: WavStream | None = None
         self._decoder: _Decoder | None = None
         self._begun = False
+        self._closed = False
 
     def next(self) -> Audio | None:
         """None at the end."""
@@ -76,6 +78,8 @@ class _Pieces:
         return piece
 
     def close(self) -> None:
+        """No more of it; may be called while a thread waits in :meth:`next`."""
+        self._closed = True
         if self._decoder is not None:
             self._decoder.close()
 
@@ -87,7 +91,14 @@ class _Pieces:
         if head[:4] == b"RIFF" and head[8:] == b"WAVE":
             self._wav = WavStream()
         else:
-            self._decoder = _Decoder(self._file, self._max_s)
+            self._decode()
+
+    def _decode(self) -> _Decoder:
+        decoder = self._decoder = _Decoder(self._file, self._max_s)
+        if self._closed:  # meanwhile
+            decoder.close()
+            raise AudioError(_DIED)
+        return decoder
 
     def _next_of_wav(self) -> Audio | None:
         assert self._wav is not None
@@ -98,8 +109,7 @@ class _Pieces:
             except WireError as exc:
                 if self._wav.began:
                     raise AudioError(str(exc)) from exc
-                self._decoder = _Decoder(self._file, self._max_s)  # ADPCM, GSM, ...: FFmpeg may know it
-                return self._decoder.next()
+                return self._decode().next()  # ADPCM, GSM, ...: FFmpeg may know it
             if piece.size:
                 return piece
         return None
@@ -109,6 +119,7 @@ class _Decoder:
     """The process that decodes, and what comes of it."""
 
     def __init__(self, file: IO[bytes], max_s: float) -> None:
+        self._reading = threading.Lock()
         with _handed_over(file) as given:
             self._process = subprocess.Popen(  # noqa: S603 - our own script
                 [sys.executable, "-P", str(_DECODER), f"{max_s:g}"],
@@ -119,10 +130,11 @@ class _Decoder:
             )
 
     def next(self) -> Audio | None:
-        kind, size = RECORD.unpack(self._read(RECORD.size))
-        if size > _MAX_RECORD_BYTES:
-            raise AudioError(_DIED)
-        data = self._read(size)
+        with self._reading:
+            kind, size = RECORD.unpack(self._read(RECORD.size))
+            if size > _MAX_RECORD_BYTES:
+                raise AudioError(_DIED)
+            data = self._read(size)
         match kind:
             case b"a":
                 return np.frombuffer(data, "<f4").astype(np.float32)
@@ -134,7 +146,8 @@ class _Decoder:
         self._process.kill()  # where it has ended already this does nothing
         self._process.wait()
         assert self._process.stdout is not None
-        self._process.stdout.close()
+        with self._reading:  # who waits for it has seen its end
+            self._process.stdout.close()
 
     def _read(self, size: int) -> bytes:
         assert self._process.stdout is not None

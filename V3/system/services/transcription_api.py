@@ -7,6 +7,7 @@ progress are not held up by it. Bounds: bytes of the file, seconds of its sound,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -170,14 +171,15 @@ class TranscriptionApi:
     async def _feed(self, request: Request, file: UploadFile, stream: Any) -> None:
         cutter = FrameCutter()
         heard = 0
-        async for piece in file_audio(file.file, max_s=self._settings.max_upload_s):
-            heard += piece.size
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            frames = cutter.push(np.clip(piece, -2.0, 2.0))
-            for start in range(0, frames.size, RATE_HZ):
-                await stream.calm(_PENDING_DECODES, timeout_s=_DECODE_TIMEOUT_S)
-                stream.process_chunk(frames[start : start + RATE_HZ])
+        async with contextlib.aclosing(file_audio(file.file, max_s=self._settings.max_upload_s)) as pieces:
+            async for piece in pieces:
+                heard += piece.size
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                frames = cutter.push(np.clip(piece, -2.0, 2.0))
+                for start in range(0, frames.size, RATE_HZ):
+                    await stream.calm(_PENDING_DECODES, timeout_s=_DECODE_TIMEOUT_S)
+                    stream.process_chunk(frames[start : start + RATE_HZ])
         if not heard:
             raise AudioError("no sound in it")
         rest = cutter.push(np.zeros(FRAME_SAMPLES - 1, dtype=np.float32))  # the last samples fill no frame alone
