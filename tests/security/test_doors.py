@@ -40,6 +40,11 @@ def test_a_flood_of_addresses_is_forgotten_and_those_inside_are_not(monkeypatch:
     assert doors.enter("stays", now_s=2000) == "1 connections of one address are open"
 
 
+def test_a_flood_of_refusals_is_a_few_lines_of_a_log() -> None:
+    doors = Doors(most=1, most_each=0, new_per_s=0)
+    assert sum(doors.worth_telling(now_s=n / 100) for n in range(3000)) == 3
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 100)), max_size=60))
 def test_no_order_of_coming_and_going_breaks_the_bounds(steps: list[tuple[str, bool, float]]) -> None:
     doors, inside = Doors(most=4, most_each=2, new_per_s=3), dict.fromkeys("abc", 0)

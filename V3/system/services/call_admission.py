@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import http
+import logging
 import ssl
 import time
 from typing import Any, Final
@@ -23,6 +24,8 @@ from V3.errors import ConfigError
 from V3.system.services.doors import Doors, address_of
 
 __all__ = ["CallAdmission", "CallConnection", "tls_of"]
+
+log = logging.getLogger(__name__)
 
 _WAITING: Final = 1024  # connections that have not said which call they are, and of one address
 _WAITING_EACH: Final = 64
@@ -71,8 +74,12 @@ class CallConnection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._address = address_of(transport.get_extra_info("peername"))
-        self._counted = not self._doors.enter(self._address, now_s=time.monotonic())
-        if not self._counted:
+        now_s = time.monotonic()
+        why = self._doors.enter(self._address, now_s=now_s)
+        self._counted = not why
+        if why:
+            if self._doors.worth_telling(now_s=now_s):
+                log.warning("connections refused: %s", why)
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -54,8 +54,10 @@ class _Http(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._address = address_of(transport.get_extra_info("peername"))
-        if why := self._doors.enter(self._address, now_s=time.monotonic()):
-            log.warning("connection refused: %s", why)
+        now_s = time.monotonic()
+        if why := self._doors.enter(self._address, now_s=now_s):
+            if self._doors.worth_telling(now_s=now_s):
+                log.warning("connections refused: %s", why)
             transport.abort()
             return
         self._counted = True

@@ -13,6 +13,7 @@ from typing import Final
 __all__ = ["Doors", "address_of"]
 
 _MOST_KNOWN: Final = 4096
+_TELL_EVERY_S: Final = 10.0
 _BURST_S: Final = 4.0  # so many seconds' worth of connections may come at once
 
 
@@ -31,6 +32,7 @@ class Doors:
         self._most_each = most_each
         self._new_per_s = new_per_s
         self._inside = 0
+        self._told_s = -_TELL_EVERY_S
         self._callers: dict[str, _Caller] = {}
 
     @property
@@ -56,6 +58,13 @@ class Doors:
         caller.inside += 1
         self._inside += 1
         return ""
+
+    def worth_telling(self, *, now_s: float) -> bool:
+        """Whether a refusal should be logged: one in ten seconds is, or a flood of them would fill the log."""
+        if now_s - self._told_s < _TELL_EVERY_S:
+            return False
+        self._told_s = now_s
+        return True
 
     def leave(self, address: str) -> None:
         """A connection that was counted is over."""
