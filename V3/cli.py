@@ -237,7 +237,9 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
     with console.status("loading the model"):
         stt = await asyncio.to_thread(load_stt, settings)
     with stt:
-        async with serving(settings, calls=calls, clients=clients, on_event=_print_event, stt=stt) as parts:
+        # what people say is for a terminal: elsewhere standard output is a file that is kept
+        shown = _print_event if console.is_terminal else _print_nothing
+        async with serving(settings, calls=calls, clients=clients, on_event=shown, stt=stt) as parts:
             if parts.calls is not None:
                 console.print(f"listening on {parts.calls.settings.host}:{parts.calls.port}, path /call/<uuid>")
             if parts.clients is not None:
@@ -265,6 +267,10 @@ def _print_event(event: Event) -> None:
             console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {event.text} {mark}"))
         case StreamOpened() | StreamClosed():
             console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {type(event).__name__}", style="dim"))
+
+
+def _print_nothing(_: Event) -> None:
+    pass
 
 
 def _settings(path: Path | None, *, model: str = "", gateway: str = "", scenario: str = "") -> RobotConfig:
