@@ -1,4 +1,4 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | load | models | convert``.
+"""The command line, ``python -m V3 COMMAND``: demo, call, serve, transcribe, simulator, report, load, bench, models ...
 
 Each ``--help`` teaches its command.
 
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from V3 import __version__
+from V3.bench_commands import add_bench_command
 from V3.calls.report import CallReport, CallUpdate
 from V3.config import RobotConfig, load_robot
 from V3.console import LiveCalls, report_table
@@ -35,11 +36,11 @@ from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.simulator.cast import CALLEES, crowd
-from V3.system.assembly import assembled, load_stt
+from V3.system.assembly import assembled, load_stt, settled
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, watched
-from V3.system.settled import settled
 from V3.system.signals import cancelled_by_signals
+from V3.system.started import keep_started
 from V3.telephony.commands import checked_number
 
 __all__ = ["app"]
@@ -108,6 +109,10 @@ def call(
     book = Path(settings.call.reports_dir) / "journal.jsonl"
     mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
     targets = _targets(to or [], numbers, None if again else book, mask=mask)
+    if not targets:
+        if book.exists():
+            _run(settled(settings, book))  # calls of an earlier run are not left up
+        raise typer.BadParameter("no number to dial: give --to NUMBER or --list FILE")
     reports = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, pages=pages))
     console.print(report_table(reports, mask=mask))
     if any(report.errors for report in reports):
@@ -163,7 +168,7 @@ def transcribe(
                 console.print(Text(f"{file}: {stt.transcribe_file(file)}"))
             except VoicebotError as exc:
                 failed = True
-                errors.print(Text(f"{file}: {exc}", style="red"))
+                errors.print(Text(f"{file}: {exc}", style="red"), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -186,6 +191,7 @@ def simulator(
 add_model_commands(app)
 add_report_command(app)
 add_load_command(app)
+add_bench_command(app)
 
 
 async def _call_all(
@@ -198,7 +204,7 @@ async def _call_all(
             told = functools.partial(_tell_all, listeners)
             calling = assembled(settings, journal=book, again=again, on_update=told)
             parts = await stack.enter_async_context(calling)
-            settled()
+            keep_started()
             if pages:
                 clients = await stack.enter_async_context(watched(parts, settings))
                 listeners.append(clients.monitor.tell)
@@ -241,7 +247,9 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
     with console.status("loading the model"):
         stt = await asyncio.to_thread(load_stt, settings)
     with stt:
-        async with serving(settings, calls=calls, clients=clients, on_event=_print_event, stt=stt) as parts:
+        # what people say is for a terminal: elsewhere standard output is a file that is kept
+        shown = _print_event if console.is_terminal else _print_nothing
+        async with serving(settings, calls=calls, clients=clients, on_event=shown, stt=stt) as parts:
             if parts.calls is not None:
                 console.print(f"listening on {parts.calls.settings.host}:{parts.calls.port}, path /call/<uuid>")
             if parts.clients is not None:
@@ -249,7 +257,7 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
                 where = f"{kind}://{settings.clients.host}:{parts.clients.port}/"
                 console.print(f"clients on {where} ({settings.clients.root}), calls on {where}calls")
             console.print("Ctrl-C ends it")
-            settled()
+            keep_started()
             await asyncio.Event().wait()
 
 
@@ -270,6 +278,10 @@ def _print_event(event: Event) -> None:
             console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {event.text} {mark}"))
         case StreamOpened() | StreamClosed():
             console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {type(event).__name__}", style="dim"))
+
+
+def _print_nothing(_: Event) -> None:
+    pass
 
 
 def _settings(path: Path | None, *, model: str = "", gateway: str = "", scenario: str = "") -> RobotConfig:
@@ -305,8 +317,6 @@ def _targets(given: list[str], file: Path | None, book: Path | None, *, mask: bo
             checked = [number for number in checked if number not in done]
     except (OSError, VoicebotError) as exc:
         _fail(exc)
-    if not checked:
-        raise typer.BadParameter("no number to dial: give --to NUMBER or --list FILE")
     return checked
 
 
@@ -340,5 +350,5 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _fail(error: BaseException) -> None:
-    errors.print(Text(f"{type(error).__name__}: {error}", style="red"))
+    errors.print(Text(f"{type(error).__name__}: {error}", style="red"), soft_wrap=True)
     raise typer.Exit(1)

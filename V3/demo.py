@@ -19,13 +19,14 @@ from V3.console import LiveCalls
 from V3.simulator import CallTruth, FreeSwitchSimulator, load_callees
 from V3.simulator.cast import CALLEES, CAST, ended, faults_of
 from V3.system.assembly import assembled
+from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["EXPECTED", "demo_config", "run_demo"]
 
 EXPECTED = {f"019900120{digit}": CAST[digit] for digit in "12345678"}
 
 
-async def run_demo(console: Console, *, speed: float = 1.0) -> bool:
+async def run_demo(console: Console, *, speed: float = 1.0, stt: WhisperStreamingSTT | None = None) -> bool:
     """Call all callees and show it; True when every call went as scripted."""
     names = {number: expected.who for number, expected in EXPECTED.items()}
     reports: list[CallReport] = []
@@ -33,7 +34,7 @@ async def run_demo(console: Console, *, speed: float = 1.0) -> bool:
         async with FreeSwitchSimulator(load_callees(CALLEES), speed=speed) as simulator:
             config = demo_config(port=simulator.port, reports_dir=folder)
             with LiveCalls(console, names) as live:
-                async with assembled(config, clock=Clock(speed), on_update=live.update) as parts:
+                async with assembled(config, stt=stt, clock=Clock(speed), on_update=live.update) as parts:
                     await parts.call_all(EXPECTED, at_once=len(EXPECTED), on_end=reports.append)
             truths = {report.number: simulator.truth(report.call_id) for report in reports}
     reports.sort(key=lambda report: report.number)

@@ -111,7 +111,8 @@ class Message(_Strict):
 
 def _file_inside(value: str) -> str:
     path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or any(ord(c) < 32 for c in value) or "@@" in value:
+    expanded = any(sign in value for sign in ("@@", "${", "\\"))  # FreeSWITCH reads more than a name in these
+    if path.is_absolute() or ".." in path.parts or any(ord(c) < 32 for c in value) or expanded:
         raise ValueError(f"{value!r} is not a file inside the prompts folder")
     return value
 

@@ -101,7 +101,7 @@ def ratios(results: Sequence[EngineResult]) -> list[str]:
     return [_compared(mine, other) for mine in ours for other in others]
 
 
-def write_json(path: Path, machine: Machine, **parts: Any) -> None:
+def write_json(path: Path, machine: Machine | Mapping[str, Any], **parts: Any) -> None:
     """Everything, latencies one by one included."""
     plain = {"machine": machine, **parts}
     path.parent.mkdir(parents=True, exist_ok=True)

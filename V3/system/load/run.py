@@ -33,7 +33,7 @@ from V3.system.load.step import Load, LoadStep, Plan
 from V3.system.machine import cpu_name
 from V3.system.scenario_files import load_scenario
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
-from V3.system.settled import settled
+from V3.system.started import keep_started
 
 __all__ = ["Watcher", "run_load"]
 
@@ -82,7 +82,7 @@ async def run_load(
         parts = await stack.enter_async_context(
             assembled(own, stt=stt, scenario=load_scenario(SCENARIO), clock=Clock())
         )
-        settled()
+        keep_started()
         found = await _steps(own, parts, plans, simulator, watcher or Watcher())
     return LoadReport(
         at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["settled"]
+__all__ = ["keep_started"]
 
 
-def settled() -> None:
+def keep_started() -> None:
     """Keep what was made while starting out of every later garbage collection.
 
     Modules, settings and models are some 60 000 objects; going through them holds up the event loop, and with it every
