@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from robot_rig import NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
+from robot_rig import CLOCKED, NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
 
 from V3.clock import Clock
 from V3.config import ServerSettings
@@ -206,7 +206,7 @@ def test_a_prompt_that_ended_while_the_connection_was_away_is_known_to_have_ende
     stt: WhisperStreamingSTT, tmp_path: Path
 ) -> None:
     async def test() -> None:
-        async with rigged(stt, tmp_path, person(ACCEPTS)) as rig:
+        async with rigged(stt, tmp_path, person(ACCEPTS), speed=CLOCKED) as rig:
             task = asyncio.create_task(rig.call())
             await until(lambda: any(u.state == "PLAYING" for u in rig.updates))
             rig.simulator.faults = Faults(random_drop_rate=1.0)  # nobody is let in again
