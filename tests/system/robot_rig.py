@@ -23,8 +23,8 @@ __all__ = ["CLOCKED", "SOUNDS", "Rig", "answering", "person", "rigged", "says", 
 
 SOUNDS = Path(__file__).resolve().parents[2] / "V3" / "simulator" / "sounds"
 NUMBER = "0199001299"
-SPEED = 16.0  # the loop is patient: a slow machine only takes longer
-CLOCKED = 4.0  # where times of robot and simulator are compared: between them is a thread that has to get its turn
+SPEED = 12.0  # the loop is patient: a slow machine only takes longer
+CLOCKED = 4.0  # where the two are compared, or what happens between them: there a thread has to get its turn
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ async def until(condition: Callable[[], bool], *, timeout_s: float = 20.0) -> No
     """Wait for something that must come; a TimeoutError says that it did not."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)  # 16 ms of calls
+            await asyncio.sleep(0.001)  # 12 ms of calls
 
 
 def says(name: str, *, after_ms: float = 500, when: When | None = None) -> Rule:

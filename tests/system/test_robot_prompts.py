@@ -242,7 +242,7 @@ def test_a_hang_up_during_a_pause_ends_the_call_and_no_more(stt: WhisperStreamin
 def test_esl_lost_during_a_pause_the_prompt_goes_on_when_it_is_back(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED, barge_in=QUICK) as rig:
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             await rig.simulator.drop_connections()
@@ -259,7 +259,7 @@ def test_esl_lost_during_a_pause_the_prompt_goes_on_when_it_is_back(stt: Whisper
 def test_the_stream_lost_during_a_pause_the_prompt_goes_on(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED, barge_in=QUICK) as rig:
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             assert rig.parts.server is not None
