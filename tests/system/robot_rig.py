@@ -24,7 +24,7 @@ __all__ = ["CLOCKED", "SOUNDS", "Rig", "answering", "person", "rigged", "says", 
 SOUNDS = Path(__file__).resolve().parents[2] / "V3" / "simulator" / "sounds"
 NUMBER = "0199001299"
 SPEED = 12.0  # the loop is patient: a slow machine only takes longer
-CLOCKED = 4.0  # where the two are compared, or what happens between them: there a thread has to get its turn
+CLOCKED = 4.0  # where the clocks of both are compared, or something between them breaks: there a thread needs its turn
 
 
 @dataclass(slots=True)
