@@ -19,11 +19,12 @@ from V3.simulator import Callee, CallTruth, Faults, FreeSwitchSimulator, HangUp,
 from V3.system.assembly import Assembly, assembled
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
-__all__ = ["SOUNDS", "Rig", "answering", "person", "rigged", "says", "until"]
+__all__ = ["CLOCKED", "SOUNDS", "Rig", "answering", "person", "rigged", "says", "until"]
 
 SOUNDS = Path(__file__).resolve().parents[1] / "V3" / "simulator" / "sounds"
 NUMBER = "0199001299"
-SPEED = 24.0  # the loop is patient: a slow machine only takes longer
+SPEED = 12.0  # the loop is patient: a slow machine only takes longer
+CLOCKED = 4.0  # where the clocks of both are compared, or something between them breaks: there a thread needs its turn
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ async def until(condition: Callable[[], bool], *, timeout_s: float = 20.0) -> No
     """Wait for something that must come; a TimeoutError says that it did not."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)  # 24 ms of calls
+            await asyncio.sleep(0.001)  # 12 ms of calls
 
 
 def says(name: str, *, after_ms: float = 500, when: When | None = None) -> Rule:

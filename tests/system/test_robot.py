@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from robot_rig import NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
+from robot_rig import CLOCKED, NUMBER, SOUNDS, answering, hangs_up, person, rigged, run, says, until
 
 from V3.asr.online import OnlineASRProcessor
 from V3.calls.report import CallReport
@@ -58,7 +58,7 @@ def test_a_person_who_listens_hears_everything_and_is_understood(stt: WhisperStr
 
 def test_words_carry_their_times_on_the_clock_of_the_call(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
-        async with rigged(stt, tmp_path, person()) as rig:
+        async with rigged(stt, tmp_path, person(), speed=CLOCKED) as rig:
             report = await rig.call()
             said = rig.truth(report).speech[0]
         heard = report.transcript[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from robot_rig import SOUNDS, Rig, hangs_up, person, rigged, run, says, until
+from robot_rig import CLOCKED, SOUNDS, Rig, hangs_up, person, rigged, run, says, until
 from robot_scenes import PROMPTS, VOICES, at_file, notice, presses, said, scene, scripted
 
 from V3.audio.pcm import from_l16, resample, to_l16
@@ -146,7 +146,7 @@ def test_a_pause_in_the_last_words_of_a_prompt_is_its_end(
 def test_a_true_interruption_after_a_pause_is_not_resumed(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(WHO_IS_IT, at_file(1200)))
-        async with rigged(stt, tmp_path, callee, call=notice(tmp_path)) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         (prompt,) = truth.prompts
@@ -242,7 +242,7 @@ def test_a_hang_up_during_a_pause_ends_the_call_and_no_more(stt: WhisperStreamin
 def test_esl_lost_during_a_pause_the_prompt_goes_on_when_it_is_back(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED, barge_in=QUICK) as rig:
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             await rig.simulator.drop_connections()
@@ -259,7 +259,7 @@ def test_esl_lost_during_a_pause_the_prompt_goes_on_when_it_is_back(stt: Whisper
 def test_the_stream_lost_during_a_pause_the_prompt_goes_on(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED, barge_in=QUICK) as rig:
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             assert rig.parts.server is not None
@@ -349,7 +349,7 @@ ASKS = {
 def test_a_key_stops_the_prompt_and_chooses(stt: WhisperStreamingSTT, tmp_path: Path, key: str, outcome: str) -> None:
     async def test() -> None:
         callee = person(presses(key, at_file(2000)))
-        async with rigged(stt, tmp_path, callee, call=scene(tmp_path, ASKS)) as rig:
+        async with rigged(stt, tmp_path, callee, call=scene(tmp_path, ASKS), speed=CLOCKED) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         (prompt,) = truth.prompts
