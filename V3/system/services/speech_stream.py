@@ -20,7 +20,7 @@ from typing import Final as Constant
 
 from V3.asr.batcher import Batcher
 from V3.asr.online import StreamingSession
-from V3.asr.transcript import DecodeRequest, Task, Transcript
+from V3.asr.transcript import DecodeKind, DecodeRequest, Task, Transcript
 from V3.audio.pcm import RATE_HZ, as_frame
 from V3.errors import RecognitionError, RecognitionTimeout, RecognizerClosed, VoicebotError
 from V3.events import Event, Final, Partial, SpeechStarted
@@ -57,7 +57,9 @@ class SpeechStream:
         self._wait_s = wait_s
         self._closed = False
         self._forget()
-        batcher.call_opened()
+        self._is_call = session.final_kind is not DecodeKind.FILE
+        if self._is_call:
+            batcher.call_opened()
 
     @property
     def call_id(self) -> str:
@@ -195,7 +197,8 @@ class SpeechStream:
     def close(self) -> None:
         """No more frames and no more events; decodes that have not begun are cancelled. Use ``finish`` before it."""
         if not self._closed:
-            self._batcher.call_closed()
+            if self._is_call:
+                self._batcher.call_closed()
         self._closed = True
         for future in self._futures.values():
             future.cancel()

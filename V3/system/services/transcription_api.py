@@ -151,7 +151,7 @@ class TranscriptionApi:
                 failures.append(event.message)
 
         loop = asyncio.get_running_loop()
-        stream = self._stt.open_stream(f"file-{next(self._names)}", on_event=note, loop=loop, partials=False)
+        stream = self._stt.open_stream(f"file-{next(self._names)}", on_event=note, loop=loop, file=True)
         try:
             stream.language = wanted.language or stream.language
             stream.prompt = wanted.prompt or stream.prompt
