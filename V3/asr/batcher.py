@@ -100,9 +100,18 @@ class Batcher:
         """How many times rarer than wanted partials should come now; 1.0 with room to spare."""
         return self._queue.stretch
 
+    @property
+    def calls(self) -> int:
+        """Streams that are open."""
+        return self._queue.calls
+
     def loop_turned(self, *, busy_s: float, late_s: float, passed_s: float) -> None:
         """The event loop that feeds the calls was busy for ``busy_s`` of ``passed_s`` seconds, and ``late_s`` late."""
         self._queue.loop_turned(busy_s=busy_s, late_s=late_s, passed_s=passed_s)
+
+    def heard(self, audio_s: float) -> None:
+        """So much audio of calls came in."""
+        self._queue.heard(audio_s)
 
     def call_opened(self) -> None:
         """A stream has begun: one more call that decodes are for."""
@@ -172,6 +181,10 @@ class _Queue:
     def stretch(self) -> float:
         return self._meter.stretch
 
+    @property
+    def calls(self) -> int:
+        return self._meter.calls
+
     def put(self, job: _Job) -> list[_Job]:
         """Take a job; the jobs that are dropped for it (it may be among them)."""
         with self._changed:
@@ -198,6 +211,10 @@ class _Queue:
     def call_changed(self, *, opened: bool) -> None:
         with self._changed:
             (self._meter.opened if opened else self._meter.closed)(now_s=time.monotonic())
+
+    def heard(self, audio_s: float) -> None:
+        with self._changed:
+            self._meter.heard(audio_s, now_s=time.monotonic())
 
     def loop_turned(self, *, busy_s: float, late_s: float, passed_s: float) -> None:
         with self._changed:

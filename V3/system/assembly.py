@@ -71,10 +71,10 @@ class Assembly:
             try:
                 return await self.robot.call(number)
             except CapacityReached as exc:  # nothing was dialled: asking again dials nobody twice
-                if self.server is None or not self.server.calls:
+                if not self.robot.places.may_have_room:
                     raise
                 log.info("%s waits: %s", number, exc)
-                await self.server.wait_for_room(_ROOM_WAIT_S)
+                await self.robot.places.wait_for_room(_ROOM_WAIT_S)
 
 
 def esl_settings(config: RobotConfig, *, speed: float = 1.0) -> EslSettings:

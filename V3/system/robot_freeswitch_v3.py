@@ -36,10 +36,11 @@ from V3.errors import (
     VoicebotError,
     WireError,
 )
-from V3.events import AnswerClassified, AudioFlagged, Event, StreamClosed, StreamFailed, from_json
+from V3.events import AnswerClassified, AudioFlagged, Capacity, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
 from V3.system.conversation import Conversation, barge_in_rules
+from V3.system.far_server import FarServer
 from V3.system.prompts import Prompts
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -98,6 +99,7 @@ class RobotFreeSwitchV3:
         self._config = config
         self._esl = esl
         self._server = server
+        self.places: WebSocketAudioServer | FarServer = server or FarServer()
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
         self._scenario = scenario or load_scenario(config.call.scenario)
         self._book = book or CallBook(Path(config.call.reports_dir), None)
@@ -168,13 +170,11 @@ class RobotFreeSwitchV3:
         )
         dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written,
         audio_stream_start(call_id, self._audio_url(call_id))  # and a bad address of ours before anybody is rung up
-        if self._server is not None:
-            self._server.expect(call_id, call.post)  # CapacityReached shows before the telephone rings
+        self.places.expect(call_id, call.post)  # CapacityReached shows before the telephone rings
         try:
             self._book.claim(number, call_id)
         except BaseException:
-            if self._server is not None:
-                self._server.forget(call_id)
+            self.places.forget(call_id)
             raise
         self._active[number] = call
         return call
@@ -437,11 +437,17 @@ class RobotFreeSwitchV3:
         elif event.name == "mod_audio_stream::error":
             call.stream_error = event.text.strip()[:300]
             call.wake()
-        elif event.name == "mod_audio_stream::json" and self._server is None:
+            if isinstance(self.places, FarServer) and not call.stream_open:
+                self.places.stream_refused()
+        elif event.name == "mod_audio_stream::json" and isinstance(self.places, FarServer):
             try:
-                call.post(from_json(event.text))
+                heard = from_json(event.text)
             except WireError as exc:
                 log.warning("call %s: %s", call.call_id, exc)
+                return
+            self.places.take(heard)
+            if not isinstance(heard, Capacity):
+                call.post(heard)
 
     # The end of a call.
 
@@ -468,8 +474,7 @@ class RobotFreeSwitchV3:
     def _let_go(self, call: ActiveCall) -> None:
         if call.line is not None:
             call.line.close()
-        if self._server is not None:
-            self._server.forget(call.call_id)
+        self.places.forget(call.call_id)
         self._active.pop(call.report.number, None)
 
     async def _hang_up(self, call: ActiveCall) -> None:

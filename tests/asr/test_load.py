@@ -77,6 +77,7 @@ def test_capacity_learns_what_calls_cost() -> None:
     for _ in range(10):
         meter.opened(now_s=0.0)
     for second in range(1, 301):  # ten calls that take a twentieth of a worker together
+        meter.heard(10.0, now_s=float(second))
         meter.decoded([PARTIAL, FINAL], busy_s=0.05, now_s=float(second))
     assert meter.calls == 10
     # a call costs 5 ms a second, and its partials could come 1.5 times rarer; the first guess still counts a little
@@ -90,6 +91,7 @@ def told(meter: LoadMeter, *, seconds: int, busy_s: float, calls: int = 0, from_
     figures = []
     for second in range(from_s + 1, from_s + seconds + 1):
         for tenth in range(10):
+            meter.heard(meter.calls / 10, now_s=second + tenth / 10)
             meter.decoded([FINAL], busy_s=busy_s / 10, now_s=second + tenth / 10)
         figures.append(meter.capacity)
     return figures
@@ -119,13 +121,16 @@ def test_a_machine_that_is_crowded_now_takes_no_more_though_calls_were_cheap_so_
     for _ in range(40):
         meter.opened(now_s=0.0)
     for tenth in range(3000):  # five minutes of next to nothing
+        meter.heard(4.0, now_s=tenth / 10)
         meter.decoded([PARTIAL], busy_s=0.02, now_s=tenth / 10)
     assert meter.capacity > 80
     for tenth in range(3000, 3150):  # something else takes the machine: every decode is ten times slower
+        meter.heard(4.0, now_s=tenth / 10)
         meter.decoded([PARTIAL, FINAL], busy_s=0.1, now_s=tenth / 10)
     assert meter.crowded
     assert meter.capacity == 40
     for tenth in range(3150, 3400):
+        meter.heard(4.0, now_s=tenth / 10)
         meter.decoded([PARTIAL], busy_s=0.01, now_s=tenth / 10)
     assert not meter.crowded
     assert meter.capacity > 40
@@ -140,7 +145,7 @@ def test_an_event_loop_that_is_half_busy_bounds_the_calls_and_one_that_is_late_t
         meter.loop_turned(busy_s=0.05, late_s=0.01, passed_s=0.1, now_s=tenth / 10)
     assert meter.capacity == pytest.approx(80, abs=4)  # 50 calls take half of it: four fifths are 80 calls
     for tenth in range(600, 900):
-        meter.loop_turned(busy_s=0.05, late_s=0.3, passed_s=0.1, now_s=tenth / 10)
+        meter.loop_turned(busy_s=0.05, late_s=0.5, passed_s=0.1, now_s=tenth / 10)
     assert meter.capacity == 50
 
 
@@ -151,6 +156,17 @@ def test_an_idle_event_loop_bounds_nothing() -> None:
     for tenth in range(600):
         meter.loop_turned(busy_s=0.003, late_s=0.001, passed_s=0.1, now_s=tenth / 10)
     assert meter.capacity >= before
+
+
+def test_audio_that_comes_faster_than_it_is_spoken_crowds_nobody_and_costs_by_its_length() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.01)
+    meter.opened(now_s=0.0)
+    for tenth in range(600):  # a backlog at ten times its speed, heard as fast as the machine can
+        meter.heard(1.0, now_s=tenth / 10)
+        meter.decoded([PARTIAL], busy_s=0.1, now_s=tenth / 10)
+    assert meter.stretch == MAX_STRETCH
+    assert not meter.crowded
+    assert meter.capacity == pytest.approx(0.8 / (0.1 / 1.5), abs=2)  # a tenth of a second for each of audio
 
 
 def test_a_recording_takes_what_calls_leave_and_nothing_of_the_capacity() -> None:
