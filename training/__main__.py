@@ -41,6 +41,16 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def _emphasis(told: str) -> dict[str, float]:
+    """``backchannel=4,stop=2`` as a table."""
+    try:
+        return {
+            name.strip(): float(times) for name, _, times in (part.partition("=") for part in told.split(",") if part)
+        }
+    except ValueError:
+        raise typer.BadParameter(f"{told!r}: CATEGORY=TIMES, with commas between") from None
+
+
 @app.command()
 def corpus(work: Work, utterances: int = 60_000, held_out: int = 1500, seed: int = 1) -> None:
     """Draw the texts."""
@@ -84,6 +94,9 @@ def train(
     stop_at_s: Annotated[float, typer.Option(help="stop with a checkpoint after so long; 0: never")] = 0.0,
     seed: int = 1,
     tokenizer: Tokenizer = _SHIPPED / "tokenizer.json",
+    emphasis: Annotated[
+        str, typer.Option(help="draw clips of a category so many times as often: backchannel=4,stop=2")
+    ] = "",
 ) -> None:
     """Train, or go on from the run's checkpoint."""
     from training.batches import BatchSource  # noqa: PLC0415
@@ -92,6 +105,7 @@ def train(
     from training.tokens import Tokens  # noqa: PLC0415
     from training.train import TrainSettings  # noqa: PLC0415
     from training.train import train as run_training  # noqa: PLC0415
+    from training.windows import WindowSettings  # noqa: PLC0415
 
     initial: dict[str, Any] | None
     if init is not None and init.is_dir():
@@ -104,7 +118,8 @@ def train(
         steps=steps, cooldown=cooldown, learning_rate=learning_rate, threads=threads, data_processes=data_processes,
         device=device, stop_at_s=stop_at_s, seed=seed,
     )  # fmt: skip
-    source = BatchSource(work / "clips", tokenizer, seed=seed)
+    windows = WindowSettings(emphasis=_emphasis(emphasis))
+    source = BatchSource(work / "clips", tokenizer, seed=seed, windows=windows)
     run_training(work / run, source, shape, settings, initial=initial, say=typer.echo)
 
 

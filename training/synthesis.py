@@ -235,6 +235,10 @@ class Shards:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def categories(self) -> list[str]:
+        """The category of each clip, by number."""
+        return [str(json.loads(line)["category"]) for _, line in self._entries]
+
     def __getitem__(self, number: int) -> Clip:
         shard, line = self._entries[number]
         entry = json.loads(line)

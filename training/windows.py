@@ -7,7 +7,8 @@ prompt. That is what makes partial windows honest: a model trained on whole sent
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -27,7 +28,10 @@ _ENDED_S: Final = 0.04  # a word of which less than this is missing counts as sa
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """Chances and lengths of what a window holds."""
+    """Chances and lengths of what a window holds.
+
+    ``emphasis``: categories of which clips are drawn so many times as often as their share of the corpus.
+    """
 
     no_speech: float = 0.10
     several: float = 0.22
@@ -38,6 +42,7 @@ class WindowSettings:
     timestamps: float = 0.30
     max_s: float = 14.0
     very_long: float = 0.01
+    emphasis: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class WindowMaker:
         self._seed = seed
         self._settings = settings or WindowSettings()
         self._bank = NoiseBank(seed)
+        self._odds = _odds(shards, self._settings.emphasis) if self._settings.emphasis else None
 
     def make(self, number: int) -> Window:
         """Window ``number`` of the seed's endless row."""
@@ -100,7 +106,9 @@ class WindowMaker:
         return Window(heard, window.segments, window.prompt, window.timestamps)
 
     def _clip(self, rng: np.random.Generator) -> Clip:
-        return self._shards[int(rng.integers(len(self._shards)))]
+        if self._odds is None:
+            return self._shards[int(rng.integers(len(self._shards)))]
+        return self._shards[int(np.searchsorted(self._odds, rng.random() * self._odds[-1], side="right"))]
 
     def _empty(self, rng: np.random.Generator) -> Window:
         count = int(RATE_HZ * rng.uniform(0.4, 8.0))
@@ -172,6 +180,16 @@ class WindowMaker:
         elif prompt and rng.random() > self._settings.prompt * 2.4:
             prompt = ""
         return Window(samples, inside, prompt, rng.random() < self._settings.timestamps)
+
+
+def _odds(shards: Shards, emphasis: Mapping[str, float]) -> NDArray[np.float64]:
+    """Cumulated chances of the clips. Raises ValueError for a category that no clip has."""
+    categories = shards.categories()
+    if unknown := set(emphasis) - set(categories):
+        raise ValueError(
+            f"emphasis on {', '.join(sorted(unknown))}: the clips have {', '.join(sorted(set(categories)))}"
+        )
+    return np.cumsum([emphasis.get(category, 1.0) for category in categories])
 
 
 def _lead_s(rng: np.random.Generator) -> float:

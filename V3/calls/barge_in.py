@@ -128,6 +128,7 @@ class BargeInDetector:
         self._voice_dbfs = voice_dbfs
         self._level_dbfs = 0.0  # of what is being said
         self._weak_signs = 0  # of an echo
+        self._hint_dbfs = 0.0  # how loud the last of them was
         self._faint = False  # it is too faint to be said to us
 
     @property
@@ -199,6 +200,11 @@ class BargeInDetector:
     def _echoes(self) -> bool:
         return self.echo_dbfs != 0.0
 
+    @property
+    def _hinted(self) -> bool:
+        """What is being said is no louder than what may have been an echo: more words are waited for."""
+        return bool(self._hint_dbfs) and self._level_dbfs < self._hint_dbfs + ECHO_SWING_DB
+
     def _is_faint(self, level_dbfs: float) -> bool:
         """Fainter than the callee by far, or no louder than the echo that was heard before."""
         if not level_dbfs:
@@ -213,9 +219,9 @@ class BargeInDetector:
         voiced_ms = end_ms - start_ms
         if self._faint:
             return None
-        if voiced_ms >= self._rules.speech_ms and not (self._harmless and self._echoes):
+        if voiced_ms >= self._rules.speech_ms and not (self._harmless and (self._echoes or self._hinted)):
             return self._decide(Action.STOP, f"speech over {self._rules.speech_ms} ms", "", at_ms, start_ms)
-        by_speech = self._mode is BargeInMode.SPEECH and (not self._echoes or self._above_echo)
+        by_speech = self._mode is BargeInMode.SPEECH and (self._above_echo if self._echoes else not self._hinted)
         if voiced_ms >= self._rules.pause_ms and by_speech and not (self._paused or self._harmless):
             return self._decide(Action.PAUSE, f"speech for {voiced_ms} ms", "", at_ms, start_ms)
         return None
@@ -267,9 +273,12 @@ class BargeInDetector:
         """
         if self._echo is None or self._above_echo:
             return EchoSign.NONE
-        sign = self._echo.sign(words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes)
+        sign = self._echo.sign(
+            words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes, hinted=self._hinted
+        )
         if sign is EchoSign.WEAK and is_final:
             self._weak_signs += 1
+            self._hint_dbfs = self._level_dbfs
             sign = EchoSign.SURE if self._weak_signs >= WEAK_SIGNS else sign
         if sign is EchoSign.SURE:
             level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS

@@ -4,7 +4,8 @@ A handset lets some of what it plays into its microphone: the robot then hears i
 take that for an interruption. What tells is the text: several telling words are the prompt's own, in its order, and of
 the moment that is being played: a sure sign. Fewer words, all of them of that very moment, are a weak one: people say
 "bonjour" when they are told it. A person who repeats a word of the question has others around it ("quel rendez-vous
-?"), or says it later.
+?"), or says it later. A recogniser mishears faint words: of five one may be wrong, and where a weak sign was heard before
+half of them, as long as the last ones are the prompt's.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _TELLING_LETTERS = 4  # shorter words are in every prompt
 _LEAST_SAID = 2  # pairs of our own words
 _LEAST_SHORT = 2  # words too short to tell anything by themselves
 _LEAST = 3  # telling words; where this call has echoed before, one less
+_ONE_MISHEARD_OF = 5
+_TAIL = 2  # words heard last: where none of them is the prompt's, somebody else speaks by now
 
 
 class EchoSign(IntEnum):
@@ -50,11 +53,13 @@ class EchoMatcher:
             self._words.append((sound_key(word), length_ms * at / max(1, letters), len(word) >= _TELLING_LETTERS))
             at += len(word) + 1
 
-    def sign(self, words: Sequence[Word], *, prompt_start_ms: int, suspected: bool = False) -> EchoSign:
+    def sign(
+        self, words: Sequence[Word], *, prompt_start_ms: int, suspected: bool = False, hinted: bool = False
+    ) -> EchoSign:
         """How sure it is that these words are the prompt's.
 
         ``prompt_start_ms``: when its first sample was played, on their clock. ``suspected``: the call has echoed
-        before, so fewer words tell.
+        before, so fewer words tell. ``hinted``: there was a weak sign before, so half of the words do for another.
         """
         heard = [
             (sound_key(part), float(word.start_ms - prompt_start_ms), len(part) >= _TELLING_LETTERS)
@@ -62,13 +67,21 @@ class EchoMatcher:
             for part in fold_words(word.text)
         ]
         telling = [each for each in heard if each[2]]
-        tight = _in_order(heard, self._words, _TIGHT_MS) == len(heard)
+        tight = self._is_tight(heard, hinted=hinted)
         if not telling:
             return EchoSign.WEAK if tight and len(heard) >= _LEAST_SHORT else EchoSign.NONE
         wanted = max(_LEAST - suspected, _SHARE * len(telling))
         if _in_order(telling, [each for each in self._words if each[2]], (-_EARLY_MS, _LATE_MS)) >= wanted:
             return EchoSign.SURE
         return EchoSign.WEAK if tight else EchoSign.NONE
+
+    def _is_tight(self, heard: Sequence[_Placed], *, hinted: bool) -> bool:
+        """Whether all of these words, but for some that were misheard, are the prompt's at this very moment."""
+        misheard = len(heard) // (2 if hinted else _ONE_MISHEARD_OF)
+        same = _in_order(heard, self._words, _TIGHT_MS)
+        if same == len(heard) or len(heard) <= _TAIL:
+            return same >= len(heard) - misheard
+        return same >= len(heard) - misheard and same > _in_order(heard[:-_TAIL], self._words, _TIGHT_MS)
 
 
 _Placed = tuple[str, float, bool]  # a word's sound, when it is said, whether it is a telling one

@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason="the [train] extra is not installed")
 import ctypes.util
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,23 +26,22 @@ TOKENIZER = find_model(SHIPPED_MODEL).directory / "tokenizer.json"
 @pytest.fixture
 def shards(tmp_path: Path) -> Shards:
     """Clips of five words; word n is 0.2 s of the level n / 10 and then 0.1 s of silence."""
+    return _shards(tmp_path, "number")
+
+
+def _shards(folder: Path, *categories: str) -> Shards:
+    """A clip of each category, all of the same samples."""
     block = [np.r_[np.full(1600, (n + 1) * 3276), np.zeros(800)] for n in range(5)]
     samples = np.concatenate(block).astype(np.int16)
     words = [(word, n * 2400, n * 2400 + 1600) for n, word in enumerate(WORDS)]
-    entry = {
-        "text": " ".join(WORDS),
-        "category": "number",
-        "voice": "x",
-        "offset": 0,
-        "length": len(samples),
-        "words": words,
-    }
-    (tmp_path / "0000.jsonl").write_text(json.dumps(entry) + "\n")
-    np.save(tmp_path / "0000.npy", samples)
-    return Shards(tmp_path)
+    entry = {"text": " ".join(WORDS), "voice": "x", "offset": 0, "length": len(samples), "words": words}
+    lines = [json.dumps(entry | {"category": category}) + "\n" for category in categories]
+    (folder / "0000.jsonl").write_text("".join(lines))
+    np.save(folder / "0000.npy", samples)
+    return Shards(folder)
 
 
-def _maker(shards: Shards, **settings: float) -> WindowMaker:
+def _maker(shards: Shards, **settings: Any) -> WindowMaker:
     quiet = WindowSettings(
         **{"no_speech": 0.0, "several": 0.0, "later_start": 0.0, "cut": 0.0, "very_long": 0.0} | settings
     )
@@ -53,6 +53,14 @@ def test_a_window_depends_on_its_number_only(shards: Shards) -> None:
     other.make(3)
     assert np.array_equal(maker.make(7).samples, other.make(7).samples)
     assert not np.array_equal(maker.make(7).samples[:4000], maker.make(8).samples[:4000])
+
+
+def test_emphasis_draws_a_category_more_often(tmp_path: Path) -> None:
+    maker = WindowMaker(_shards(tmp_path, "number", "stop"), seed=1, settings=WindowSettings(emphasis={"stop": 4}))
+    drawn = [maker._clip(np.random.default_rng(n)).category for n in range(500)]
+    assert 360 < drawn.count("stop") < 440  # four of five
+    with pytest.raises(ValueError, match="emphasis on song: the clips have number, stop"):
+        WindowMaker(_shards(tmp_path, "number", "stop"), seed=1, settings=WindowSettings(emphasis={"song": 2}))
 
 
 def test_a_cut_keeps_the_words_that_ended_and_no_other(shards: Shards) -> None:
