@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,7 +37,7 @@ from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, watched
-from V3.system.signals import cancelled_by_signals
+from V3.system.signals import cancelled_by_signals, drain_on_sigterm
 from V3.telephony.commands import checked_number
 
 __all__ = ["app"]
@@ -98,16 +99,22 @@ def call(
     model: ModelOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Call people through a real FreeSWITCH. Numbers in the journal (reports_dir/journal.jsonl) are left out."""
+    """Call people through a real FreeSWITCH. Numbers in the journal (reports_dir/journal.jsonl) are left out.
+
+    Ctrl-C hangs up all calls. SIGTERM drains: no more numbers are dialled, calls in progress may end (call.drain_s),
+    and the exit status is 0; a second SIGTERM is as good as Ctrl-C.
+    """
     settings = _settings(config, model=model, gateway=gateway, scenario=scenario)
     if audio_server:
         settings = settings.replacing(server={"elsewhere": audio_server})
     book = Path(settings.call.reports_dir) / "journal.jsonl"
     mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
     targets = _targets(to or [], numbers, None if again else book, mask=mask)
-    reports = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, pages=pages))
-    console.print(report_table(reports, mask=mask))
-    if any(report.errors for report in reports):
+    ended = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, pages=pages))
+    console.print(report_table(ended.reports, mask=mask))
+    if ended.drained:
+        errors.print(f"drained: {ended.not_dialled} of {len(targets)} numbers were not dialled", style="yellow")
+    elif any(report.errors for report in ended.reports):
         raise typer.Exit(1)
 
 
@@ -133,6 +140,9 @@ def serve(
     Clients: / (--root), /captions, /ws/transcription, /vad, /ajax/audio and the page of calls at /calls. Calls:
     mod_audio_stream in, events back as mod_audio_stream::json. WHISPER_MODEL_PATH, WHISPER_LAN and WHISPER_LOG_LEVEL
     are obeyed where no option says otherwise.
+
+    Ctrl-C ends it at once. SIGTERM drains: no new calls and clients, calls in progress may end (server.drain_s), and
+    the exit status is 0; a second SIGTERM is as good as Ctrl-C.
     """
     if not (calls or clients):
         raise typer.BadParameter("--no-calls and --no-clients leave nothing to serve")
@@ -179,12 +189,22 @@ add_model_commands(app)
 add_report_command(app)
 
 
+@dataclass(slots=True)
+class _Ended:
+    """What became of a list of numbers."""
+
+    reports: list[CallReport]
+    not_dialled: int = 0
+    drained: bool = False
+
+
 async def _call_all(
     settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool, pages: bool
-) -> list[CallReport]:
+) -> _Ended:
     reports: list[CallReport] = []
+    dialled: set[str] = set()
     with LiveCalls(console, mask=mask) as live:
-        listeners: list[Callable[[CallUpdate], None]] = [live.update]
+        listeners: list[Callable[[CallUpdate], None]] = [live.update, lambda update: dialled.add(update.number)]
         async with contextlib.AsyncExitStack() as stack:
             told = functools.partial(_tell_all, listeners)
             calling = assembled(settings, journal=book, again=again, on_update=told)
@@ -193,8 +213,13 @@ async def _call_all(
                 clients = await stack.enter_async_context(watched(parts, settings))
                 listeners.append(clients.monitor.tell)
                 errors.print(f"calls in progress: http://{settings.clients.host}:{clients.port}/calls")
+            parts.drain = drain_on_sigterm(functools.partial(_say_draining, settings.call.drain_s))
             await parts.call_all(targets, at_once=at_once, on_end=reports.append)
-    return reports
+    return _Ended(reports, len(targets) - len(dialled), parts.draining)
+
+
+def _say_draining(within_s: float) -> None:
+    errors.print(f"draining: calls in progress may end within {within_s:g} s; once more hangs up", style="yellow")
 
 
 def _tell_all(listeners: list[Callable[[CallUpdate], None]], update: CallUpdate) -> None:
@@ -239,7 +264,9 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
                 where = f"{kind}://{settings.clients.host}:{parts.clients.port}/"
                 console.print(f"clients on {where} ({settings.clients.root}), calls on {where}calls")
             console.print("Ctrl-C ends it")
-            await asyncio.Event().wait()
+            await drain_on_sigterm(functools.partial(_say_draining, parts.drain_s)).wait()
+            if not await parts.drain():
+                errors.print("not all calls have ended in time", style="yellow")
 
 
 async def _simulate(callees: Path, port: int, speed: float) -> None:

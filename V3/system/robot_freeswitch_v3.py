@@ -117,6 +117,11 @@ class RobotFreeSwitchV3:
     def calls_in_progress(self) -> int:
         return len(self._active)
 
+    @property
+    def speed(self) -> float:
+        """Seconds of calls per second; 1 against a real FreeSWITCH."""
+        return self._clock.speed
+
     async def call(self, number: str) -> CallReport:
         """Call one number and return what became of it.
 

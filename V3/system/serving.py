@@ -36,6 +36,18 @@ class Serving:
     stt: WhisperStreamingSTT
     calls: WebSocketAudioServer | None
     clients: ClientServer | None
+    drain_s: float
+
+    async def drain(self) -> bool:
+        """Take no new calls and clients; wait until the calls have ended, and files that are being transcribed.
+
+        False where they have not within ``drain_s``. Clients are served meanwhile, and told at the end: they come back.
+        """
+        async with asyncio.TaskGroup() as group:
+            waits = [
+                group.create_task(part.drain(self.drain_s)) for part in (self.calls, self.clients) if part is not None
+            ]
+        return all(task.result() for task in waits)
 
 
 @contextlib.asynccontextmanager
@@ -66,9 +78,10 @@ async def serving(
             audio_server.on_event.append(on_event)
             if client_server is not None:
                 server, audio_server.others = client_server, lambda: server.clients
+                server.calls_room = lambda: audio_server.room
                 server.monitor.behind_ms = audio_server.behind_ms
                 audio_server.on_event.append(client_server.monitor.take)
-        yield Serving(stt, audio_server, client_server)
+        yield Serving(stt, audio_server, client_server, config.server.drain_s)
 
 
 @contextlib.asynccontextmanager
@@ -82,6 +95,8 @@ async def watched(parts: Assembly, config: RobotConfig) -> AsyncIterator[ClientS
         raise ConfigError("the pages need the recogniser in this process, and the audio server is elsewhere")
     async with ClientServer(server.stt, settings=config.clients, calls=lambda: server.calls) as clients:
         server.others = lambda: clients.clients
+        clients.calls_room = lambda: server.room
+        clients.also_draining = lambda: parts.draining
         clients.monitor.behind_ms = server.behind_ms
         server.on_event.append(clients.monitor.take)
         try:

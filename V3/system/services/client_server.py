@@ -54,8 +54,8 @@ class ClientServer:
     """Serves clients. ``stt`` is a WhisperStreamingSTT, shared with the audio server of the calls.
 
     ``calls`` says how many telephone calls are expected or heard, None that this server hears none: they come first, so
-    clients leave ``kept_for_calls`` of the machine to them. ``board`` is what the page of calls shows. ``web`` is the
-    folder of the pages.
+    clients leave ``kept_for_calls`` of the machine to them. ``calls_room`` says how many more calls there can be.
+    ``board`` is what the page of calls shows. ``web`` is the folder of the pages.
     """
 
     def __init__(
@@ -75,6 +75,9 @@ class ClientServer:
         self._sessions: set[ClientSession] = set()
         self._names = itertools.count(1)
         self._stopping = False
+        self._draining = False
+        self.also_draining: Callable[[], bool] = lambda: False
+        self.calls_room: Callable[[], int] = lambda: 0
         self._all_gone = asyncio.Event()
         self.refused = 0
         self.metrics = ClientMetrics(stt.stats)
@@ -88,13 +91,20 @@ class ClientServer:
         return self._http.port
 
     @property
+    def draining(self) -> bool:
+        """Whether no new clients are taken: this server drains, or the robot beside it (``also_draining``)."""
+        return self._draining or self.also_draining()
+
+    @property
     def clients(self) -> int:
         """WebSocket clients that are connected."""
         return len(self._sessions)
 
     @property
     def room(self) -> int:
-        """How many more clients can be heard, by what decodes take on this machine."""
+        """How many more clients can be heard, by what decodes take on this machine; none while it drains."""
+        if self.draining:
+            return 0
         capacity, open_streams = int(self._stt.capacity), int(self._stt.stats()["calls"])
         if self._calls is None:
             return max(0, capacity - max(open_streams, self.clients))
@@ -106,6 +116,11 @@ class ClientServer:
         """Listen. Raises OSError when the address is taken, ConfigError for a certificate that cannot be used."""
         await self._http.start()
         self.monitor.start()
+
+    async def drain(self, within_s: float) -> bool:
+        """Take no new clients and files, and wait for files under way; False where they are not done in time."""
+        self._draining = True
+        return await self._uploads.done(within_s)
 
     async def stop(self) -> None:
         """Close every client (1001) and stop listening."""
@@ -168,7 +183,7 @@ class ClientServer:
         await socket.accept()
         if not self._admission.has_token(socket):
             await self._refuse(socket, "token", "the token is missing or wrong")
-        elif self._stopping:
+        elif self._stopping or self.draining:
             await self._refuse(socket, "stopping", "the server stops", code=GOING_AWAY_CLOSE)
         elif why := self._admission.enter(address := socket.client.host if socket.client else ""):
             await self._refuse(socket, "full", why, code=TRY_LATER_CLOSE)
@@ -258,10 +273,20 @@ class ClientServer:
         return PlainTextResponse("alive\n")
 
     async def _readyz(self, _: Request) -> Response:
-        """Whether one more client can be heard."""
-        stats, room = self._stt.stats(), self.room
-        told = {"ready": room > 0 and not self._stopping, "model": stats["model"], "device": stats["device"]}
-        told |= {"capacity": int(stats["capacity"]), "streams": int(stats["calls"]), "room": room}
+        """Whether one more call or client can be heard, and how many."""
+        stats, room, calls_room = self._stt.stats(), self.room, self.calls_room()
+        told = {
+            "ready": max(room, calls_room) > 0 and not self.draining and not self._stopping,
+            "draining": self.draining,
+            "model": stats["model"],
+            "device": stats["device"],
+            "capacity": int(stats["capacity"]),
+            "crowded": bool(stats["crowded"]),
+            "streams": int(stats["calls"]),
+            "calls": self._calls() if self._calls is not None else 0,
+            "calls_room": calls_room,
+            "room": room,
+        }
         return JSONResponse(told, 200 if told["ready"] else 503)
 
     async def _metrics(self, request: Request) -> Response:

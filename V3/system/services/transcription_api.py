@@ -7,6 +7,7 @@ progress are not held up by it. Bounds: bytes of the file, seconds of its sound,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -68,6 +69,16 @@ class TranscriptionApi:
         self._room = room
         self._names = itertools.count(1)
         self._under_way = 0
+        self._all_done = asyncio.Event()
+
+    async def done(self, within_s: float) -> bool:
+        """Wait until no file is being transcribed; False where that takes longer than ``within_s``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._under_way:
+                    self._all_done.clear()
+                    await self._all_done.wait()
+        return not self._under_way
 
     async def transcribe(self, request: Request) -> Response:
         """Answer one request."""
@@ -80,6 +91,7 @@ class TranscriptionApi:
                 return await self._answer(request)
             finally:
                 self._under_way -= 1
+                self._all_done.set()
         except _Refused as refusal:
             outcome = "refused" if refusal.status < 500 else "failed"
             return refusal.response
