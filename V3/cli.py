@@ -29,14 +29,14 @@ from V3.console import LiveCalls, report_table
 from V3.demo import CALLEES, run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
-from V3.logs import LogFormat, hide_secrets, set_up_logs
+from V3.logs import LogFormat, hide_secrets, set_up_logs, tell_story
 from V3.masking import mask_number
 from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.system.assembly import assembled, load_stt
 from V3.system.journal import Journal
-from V3.system.serving import from_environment, serving, watched
+from V3.system.serving import from_environment, serving, status_server, watched
 from V3.system.signals import cancelled_by_signals, drain_on_sigterm
 from V3.telephony.commands import checked_number
 
@@ -55,6 +55,7 @@ T = TypeVar("T")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings; config/robot.yaml by default")]
 ModelOption = Annotated[str, typer.Option("--model", help="telephone-fr, small, large-v3-turbo, a directory ...")]
+METRICS_HELP = "serve /metrics, /readyz and /healthz there, at clients.host; --pages and clients have them anyway"
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
 
 
@@ -94,6 +95,7 @@ def call(
     gateway: Annotated[str, typer.Option(help="a FreeSWITCH gateway: dials sofia/gateway/GATEWAY/number")] = "",
     scenario: Annotated[str, typer.Option(help="a file of config/scenarios")] = "",
     pages: Annotated[bool, typer.Option("--pages", help="show the calls in a browser (see clients:)")] = False,  # noqa: FBT002
+    metrics_port: Annotated[int | None, typer.Option(help=METRICS_HELP, min=0, max=65535)] = None,
     audio_server: Annotated[str, typer.Option(help="ws:// URL of `python -m V3 serve` elsewhere")] = "",
     again: Annotated[bool, typer.Option(help="dial numbers the journal says were dialled")] = False,  # noqa: FBT002
     model: ModelOption = "",
@@ -107,10 +109,13 @@ def call(
     settings = _settings(config, model=model, gateway=gateway, scenario=scenario)
     if audio_server:
         settings = settings.replacing(server={"elsewhere": audio_server})
+    if pages and metrics_port is not None:
+        raise typer.BadParameter("with --pages, metrics are at /metrics of the pages: leave --metrics-port out")
     book = Path(settings.call.reports_dir) / "journal.jsonl"
     mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
     targets = _targets(to or [], numbers, None if again else book, mask=mask)
-    ended = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, pages=pages))
+    seen = _Seen(pages=pages, metrics_port=metrics_port)
+    ended = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, seen=seen))
     console.print(report_table(ended.reports, mask=mask))
     if ended.drained:
         errors.print(f"drained: {ended.not_dialled} of {len(targets)} numbers were not dialled", style="yellow")
@@ -130,6 +135,7 @@ def serve(
     clients: Annotated[bool, typer.Option(help="serve captions, other clients and the pages")] = True,  # noqa: FBT002
     calls_host: Annotated[str, typer.Option(help="address for calls; not loopback needs a token")] = "",
     calls_port: Annotated[int | None, typer.Option(help="port for calls", min=0, max=65535)] = None,
+    metrics_port: Annotated[int | None, typer.Option(help=METRICS_HELP, min=0, max=65535)] = None,
     model: Annotated[str, typer.Option("--model", "--model-id", help="telephone-fr, small, large-v3-turbo ...")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "",
     dtype: Annotated[str, typer.Option(help="float16, float32 or int8")] = "",
@@ -146,13 +152,15 @@ def serve(
     """
     if not (calls or clients):
         raise typer.BadParameter("--no-calls and --no-clients leave nothing to serve")
+    if clients and metrics_port is not None:
+        raise typer.BadParameter("the clients' port has /metrics: --metrics-port goes with --no-clients")
     given: dict[str, dict[str, Any]] = {
         "clients": {"root": root, "host": host, "port": port, "certificate": cert, "key": key}
         | {"vad_aggressiveness": vad_aggressiveness},
         "server": {"host": calls_host, "port": calls_port},
         "stt": {"model": model, "device": device, "compute_type": dtype},
     }
-    _run(_serve(_serve_settings(config, given), calls=calls, clients=clients))
+    _run(_serve(_serve_settings(config, given), calls=calls, clients=clients, metrics_port=metrics_port))
 
 
 @app.command()
@@ -189,6 +197,14 @@ add_model_commands(app)
 add_report_command(app)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Where the calls can be watched."""
+
+    pages: bool
+    metrics_port: int | None
+
+
 @dataclass(slots=True)
 class _Ended:
     """What became of a list of numbers."""
@@ -199,17 +215,25 @@ class _Ended:
 
 
 async def _call_all(
-    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool, pages: bool
+    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool, seen: _Seen
 ) -> _Ended:
     reports: list[CallReport] = []
     dialled: set[str] = set()
     with LiveCalls(console, mask=mask) as live:
-        listeners: list[Callable[[CallUpdate], None]] = [live.update, lambda update: dialled.add(update.number)]
+        listeners: list[Callable[[CallUpdate], None]] = [
+            live.update,
+            tell_story,
+            lambda update: dialled.add(update.number),
+        ]
         async with contextlib.AsyncExitStack() as stack:
             told = functools.partial(_tell_all, listeners)
             calling = assembled(settings, journal=book, again=again, on_update=told)
             parts = await stack.enter_async_context(calling)
-            if pages:
+            if seen.metrics_port is not None:
+                stt = parts.server.stt if parts.server is not None else None
+                status = await stack.enter_async_context(status_server(settings, seen.metrics_port, of=parts, stt=stt))
+                errors.print(f"metrics: http://{settings.clients.host}:{status.port}/metrics")
+            if seen.pages:
                 clients = await stack.enter_async_context(watched(parts, settings))
                 listeners.append(clients.monitor.tell)
                 errors.print(f"calls in progress: http://{settings.clients.host}:{clients.port}/calls")
@@ -252,11 +276,16 @@ def _serve_settings(path: Path | None, given: dict[str, dict[str, Any]]) -> Robo
         raise  # never reached
 
 
-async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
+async def _serve(settings: RobotConfig, *, calls: bool, clients: bool, metrics_port: int | None) -> None:
     with console.status("loading the model"):
         stt = await asyncio.to_thread(load_stt, settings)
     with stt:
-        async with serving(settings, calls=calls, clients=clients, on_event=_print_event, stt=stt) as parts:
+        async with contextlib.AsyncExitStack() as stack:
+            serve_all = serving(settings, calls=calls, clients=clients, on_event=_print_event, stt=stt)
+            parts = await stack.enter_async_context(serve_all)
+            if metrics_port is not None:
+                status = await stack.enter_async_context(status_server(settings, metrics_port, of=parts, stt=stt))
+                console.print(f"metrics on http://{settings.clients.host}:{status.port}/metrics")
             if parts.calls is not None:
                 console.print(f"listening on {parts.calls.settings.host}:{parts.calls.port}, path /call/<uuid>")
             if parts.clients is not None:

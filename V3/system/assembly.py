@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from V3.calls.report import CallReport, CallUpdate
 from V3.calls.scenario import Scenario
@@ -21,7 +22,9 @@ from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.errors import CapacityReached, DialRefused
 from V3.system.call_book import CallBook
+from V3.system.call_metrics import CallMetrics
 from V3.system.journal import Journal
+from V3.system.loop_watch import LoopWatch
 from V3.system.retention import forget_old_calls
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
@@ -47,13 +50,26 @@ class Assembly:
     esl: EslClient
     server: WebSocketAudioServer | None  # None: it is elsewhere
 
+    metrics: CallMetrics
+    drain_s: float
     drain: asyncio.Event = field(default_factory=asyncio.Event)
-    drain_s: float = 60.0
 
     @property
     def draining(self) -> bool:
         """Whether no more numbers are dialled."""
         return self.drain.is_set()
+
+    def ready(self) -> dict[str, Any]:
+        """Whether one more number can be dialled, and how many."""
+        places = self.robot.places
+        return {
+            "ready": self.esl.connected and places.room > 0 and not self.draining,
+            "draining": self.draining,
+            "freeswitch": self.esl.connected,
+            "calls": self.robot.calls_in_progress,
+            "capacity": places.capacity,
+            "room": places.room,
+        }
 
     async def call_all(self, numbers: Iterable[str], *, at_once: int, on_end: Ended = lambda _report: None) -> None:
         """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all.
@@ -176,7 +192,23 @@ async def assembled(
             on_update=on_update,
         )
         stack.push_async_callback(robot.stop)
-        yield Assembly(robot, esl, server, drain_s=config.call.drain_s)
+        metrics = CallMetrics()
+        parts = Assembly(robot, esl, server, metrics, config.call.drain_s)
+        metrics.dials(robot, esl, draining=lambda: parts.draining)
+        if server is None:
+            stack.push_async_callback(_watching(metrics).stop)
+        else:
+            metrics.hears(server)
+            stack.callback(metrics.leaves, server)
+        yield parts
+
+
+def _watching(metrics: CallMetrics) -> LoopWatch:
+    """The event loop watched, where no audio server does."""
+    watch = LoopWatch()
+    watch.on_turn.append(metrics.turned)
+    watch.start()
+    return watch
 
 
 async def _hearing(

@@ -79,7 +79,7 @@ class RobotFreeSwitchV3:
 
     ``esl`` is connected and ``server`` started by their owner. Without ``server`` the audio server is elsewhere
     (``python -m V3 serve``) and its events come through FreeSWITCH (mod_audio_stream::json). ``on_update`` gets each
-    line of the live story, on the event loop.
+    line of the live story, ``on_report`` what each call came to, on the event loop.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class RobotFreeSwitchV3:
         self._rules = barge_in_rules(config.barge_in)
         self._active: dict[str, ActiveCall] = {}  # by number
         self._endings: set[asyncio.Task[None]] = set()
+        self.on_report: list[Callable[[CallReport], None]] = []
         self.orphans: dict[str, None] = {}  # channels that could not be seen to end, oldest first
         esl.on_connection.append(self._connection_changed)
         esl.on_event.append(self._stray_event)
@@ -473,8 +474,17 @@ class RobotFreeSwitchV3:
             call.report.errors.append(f"internal error: {type(exc).__name__}: {exc}")
         finally:
             self._let_go(call)
+            self._tell_report(call.report)
         await self._book.write(call.report)
         call.update("REPORTED", call.report.disposition)
+
+    def _tell_report(self, report: CallReport) -> None:
+        """Whoever counts and fails is no fault of the call."""
+        for listener in list(self.on_report):
+            try:
+                listener(report)
+            except Exception:  # the root of a callback
+                log.exception("call %s: its report was not taken", report.call_id)
 
     def _let_go(self, call: ActiveCall) -> None:
         if call.line is not None:

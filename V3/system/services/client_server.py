@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -30,10 +30,11 @@ from V3.system.services.call_monitor import CallMonitor
 from V3.system.services.client_admission import Admission
 from V3.system.services.client_connection import close_socket, serve_session
 from V3.system.services.client_http_server import HttpServer
-from V3.system.services.client_metrics import ClientMetrics
+from V3.system.services.client_metrics import ClientMetrics, EngineMetrics
 from V3.system.services.client_pages import WEB, SecurityHeaders, page_routes
 from V3.system.services.client_session import ClientSession
 from V3.system.services.source_book import SourceBook
+from V3.system.services.status_server import status_routes
 from V3.system.services.transcription_api import TranscriptionApi
 from V3.wire.captions import Captions
 from V3.wire.dialect import Dialect
@@ -55,7 +56,7 @@ class ClientServer:
 
     ``calls`` says how many telephone calls are expected or heard, None that this server hears none: they come first, so
     clients leave ``kept_for_calls`` of the machine to them. ``calls_room`` says how many more calls there can be.
-    ``board`` is what the page of calls shows. ``web`` is the folder of the pages.
+    ``board`` is what the page of calls shows, ``registry`` what /metrics tells. ``web`` is the folder of the pages.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ClientServer:
         settings: ClientSettings | None = None,
         calls: Callable[[], int] | None = None,
         board: CallBoard | None = None,
+        registry: CollectorRegistry | None = None,
         web: Path = WEB,
     ) -> None:
         self.settings = settings or ClientSettings()
@@ -80,7 +82,9 @@ class ClientServer:
         self.calls_room: Callable[[], int] = lambda: 0
         self._all_gone = asyncio.Event()
         self.refused = 0
-        self.metrics = ClientMetrics(stt.stats)
+        self.registry = registry or CollectorRegistry(auto_describe=False)
+        self.metrics = ClientMetrics(self.registry)
+        EngineMetrics(stt.stats, self.registry)
         self.monitor = CallMonitor(board or CallBoard(), self._engine)
         self._uploads = TranscriptionApi(stt, self.settings, self._admission, self.metrics, room=lambda: self.room)
         self._http = HttpServer(SecurityHeaders(self._app(web)), self.settings)
@@ -150,9 +154,7 @@ class ClientServer:
             WebSocketRoute("/", self._endpoint(self.settings.root)),
             WebSocketRoute("/ws/calls", self._serve_monitor),
             WebSocketRoute("/{rest:path}", self._refuse_path),
-            Route("/healthz", self._healthz),
-            Route("/readyz", self._readyz),
-            Route("/metrics", self._metrics),
+            *status_routes(self._ready, self.registry, self._admission),
             Route("/v1/audio/transcriptions", self._uploads.transcribe, methods=["POST"]),
             *page_routes(web),
         ]
@@ -269,13 +271,10 @@ class ClientServer:
 
     # ---- HTTP
 
-    async def _healthz(self, _: Request) -> Response:
-        return PlainTextResponse("alive\n")
-
-    async def _readyz(self, _: Request) -> Response:
+    def _ready(self) -> dict[str, Any]:
         """Whether one more call or client can be heard, and how many."""
         stats, room, calls_room = self._stt.stats(), self.room, self.calls_room()
-        told = {
+        return {
             "ready": max(room, calls_room) > 0 and not self.draining and not self._stopping,
             "draining": self.draining,
             "model": stats["model"],
@@ -287,13 +286,6 @@ class ClientServer:
             "calls_room": calls_room,
             "room": room,
         }
-        return JSONResponse(told, 200 if told["ready"] else 503)
-
-    async def _metrics(self, request: Request) -> Response:
-        if not self._admission.has_token(request):
-            return PlainTextResponse("the token is missing or wrong\n", 401)
-        page, kind = self.metrics.page()
-        return Response(page, media_type=kind)
 
     def _engine(self) -> dict[str, Any]:
         """The counters that the page of calls shows."""

@@ -56,7 +56,7 @@ from V3.system.services.windowed import WindowedStream, transcribed
 from V3.wire.dialect import Arrivals
 from V3.wire.mod_audio_stream import CallPath, ModAudioStream, call_url, parse_path
 
-__all__ = ["WebSocketAudioServer"]
+__all__ = ["REFUSALS", "WebSocketAudioServer"]
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ _NO_PLACE = {
     "capacity": "the calls in progress take all that this machine can hear",
     "draining": "the server is being stopped and takes no new calls",
 }
+REFUSALS = ("path", "token", "unexpected", "twice", *_NO_PLACE)
+_GAP_S = 0.2  # audio so much later than its length is a gap
 _NO_DECIDER = AnswerDecider(machine=(), human=(), hallucinations=Phrases(()))
 
 Handler = Callable[[Event], None]
@@ -116,6 +118,7 @@ class WebSocketAudioServer:
         self.others: Callable[[], int] = lambda: 0
         self.draining = False
         self.refusals: Counter[str] = Counter()  # by reason
+        self.audio_gaps = 0
 
     @property
     def stt(self) -> Any:
@@ -384,7 +387,7 @@ class WebSocketAudioServer:
     def came(self, call_id: str, audio: Audio) -> None:
         """Note when a call's audio arrived."""
         if (arrivals := self._arrivals.get(call_id)) is not None:
-            arrivals.fed(audio, time.monotonic())
+            self.audio_gaps += arrivals.fed(audio, time.monotonic()) > _GAP_S / self._speed
 
     def hearing(self, path: CallPath, emit: Handler) -> CallHearing:
         """New ears for one call's callee side."""
