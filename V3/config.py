@@ -44,7 +44,7 @@ BACKCHANNELS = (
     *("oui", "ouais", "mmh", "mm", "hum", "hm", "hmm", "ah", "oh", "euh", "bah", "ben", "bon", "bien", "très bien"),
     *("d'accord", "ok", "okay", "ça marche", "je vois", "voilà", "c'est ça", "exactement", "tout à fait", "entendu"),
     *("parfait", "oui oui", "bien sûr", "ah bon", "bah oui", "ben oui", "mais oui", "pas de souci", "pas de problème"),
-    *("c'est vrai", "effectivement", "absolument", "super", "génial", "hum hum"),
+    *("c'est vrai", "effectivement", "absolument", "super", "génial", "hum hum", "hein"),
 )
 STOP_WORDS = (
     *("stop", "arrêtez", "arrête", "taisez-vous", "attendez", "une seconde", "pardon", "excusez-moi", "non merci"),
@@ -180,7 +180,7 @@ class BargeInSettings(_Strict):
     false_after_ms: int = Field(default=1200, ge=200, le=10000)
     faint_db: float = Field(default=10.0, ge=0, le=60)
     words: int = Field(default=2, ge=1, le=20)
-    min_confidence: float = Field(default=0.6, ge=0, le=1)
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
     backchannels: tuple[str, ...] = BACKCHANNELS
     stop_words: tuple[str, ...] = STOP_WORDS
 

@@ -66,7 +66,7 @@ class BargeInRules:
     speech_ms: int = 1500
     pause_ms: int = 350
     words: int = 2
-    min_confidence: float = 0.6
+    min_confidence: float = 0.5
     false_after_ms: int = 1200
     faint_db: float = 10.0
     backchannels: Phrases = field(default_factory=lambda: Phrases(()))
@@ -281,13 +281,14 @@ class BargeInDetector:
             self._hint_dbfs = self._level_dbfs
             sign = EchoSign.SURE if self._weak_signs >= WEAK_SIGNS else sign
         if sign is EchoSign.SURE:
-            level_dbfs = self._level_dbfs or UNKNOWN_ECHO_DBFS
+            level_dbfs = min(self._level_dbfs, self._hint_dbfs) or UNKNOWN_ECHO_DBFS
             self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
         return sign
 
     @property
     def _above_echo(self) -> bool:
-        return self._echoes and bool(self._level_dbfs) and self._level_dbfs >= self.echo_dbfs + 2 * ECHO_SWING_DB
+        echo_dbfs = self.echo_dbfs or self._hint_dbfs
+        return bool(echo_dbfs and self._level_dbfs) and self._level_dbfs >= echo_dbfs + 2 * ECHO_SWING_DB
 
     def _weigh_words(
         self, words: Sequence[Word], at_ms: int, *, is_final: bool, start_ms: int | None = None

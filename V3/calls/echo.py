@@ -28,6 +28,7 @@ _TELLING_LETTERS = 4  # shorter words are in every prompt
 _LEAST_SAID = 2  # pairs of our own words
 _LEAST_SHORT = 2  # words too short to tell anything by themselves
 _LEAST = 3  # telling words; where this call has echoed before, one less
+_LEAST_HINTED = 4  # words of any length, after a weak sign
 _ONE_MISHEARD_OF = 5
 _TAIL = 2  # words heard last: where none of them is the prompt's, somebody else speaks by now
 
@@ -67,21 +68,24 @@ class EchoMatcher:
             for part in fold_words(word.text)
         ]
         telling = [each for each in heard if each[2]]
-        tight = self._is_tight(heard, hinted=hinted)
+        tight = self._tight(heard, hinted=hinted)
         if not telling:
             return EchoSign.WEAK if tight and len(heard) >= _LEAST_SHORT else EchoSign.NONE
         wanted = max(_LEAST - suspected, _SHARE * len(telling))
         if _in_order(telling, [each for each in self._words if each[2]], (-_EARLY_MS, _LATE_MS)) >= wanted:
             return EchoSign.SURE
+        if hinted and tight >= _LEAST_HINTED:
+            return EchoSign.SURE
         return EchoSign.WEAK if tight else EchoSign.NONE
 
-    def _is_tight(self, heard: Sequence[_Placed], *, hinted: bool) -> bool:
-        """Whether all of these words, but for some that were misheard, are the prompt's at this very moment."""
+    def _tight(self, heard: Sequence[_Placed], *, hinted: bool) -> int:
+        """How many of these words are the prompt's at this very moment; 0 where more are not than can be misheard."""
         misheard = len(heard) // (2 if hinted else _ONE_MISHEARD_OF)
         same = _in_order(heard, self._words, _TIGHT_MS)
-        if same == len(heard) or len(heard) <= _TAIL:
-            return same >= len(heard) - misheard
-        return same >= len(heard) - misheard and same > _in_order(heard[:-_TAIL], self._words, _TIGHT_MS)
+        if same < len(heard) - misheard:
+            return 0
+        goes_on = same == len(heard) or len(heard) <= _TAIL
+        return same if goes_on or same > _in_order(heard[:-_TAIL], self._words, _TIGHT_MS) else 0
 
 
 _Placed = tuple[str, float, bool]  # a word's sound, when it is said, whether it is a telling one

@@ -500,6 +500,34 @@ def test_a_stop_word_that_the_prompt_says_itself_at_that_moment_waits_for_more()
     assert actions(detector, partial(later, at_ms=PROMPT_MS + 5400)) == [Action.STOP]
 
 
+def hinted(level_dbfs: float) -> BargeInDetector:
+    """A prompt that goes on after what may have been its first word's echo, so loud."""
+    text = "Pardon, je n'ai pas bien compris. Vous avez demandé à être rappelé."
+    detector = BargeInDetector(RULES, prompt_start_ms=PROMPT_MS, echo=EchoMatcher(text), voice_dbfs=VOICE_DBFS)
+    first = words("Pardon", at_ms=PROMPT_MS + 200)
+    heard = (starts(PROMPT_MS + 200), speaks(PROMPT_MS + 200, PROMPT_MS + 560, level_dbfs))
+    assert actions(detector, *heard, final(first, at_ms=PROMPT_MS + 900, end_ms=PROMPT_MS + 560)) == [
+        Action.PAUSE,
+        Action.RESUME,
+    ]
+    detector.resumed(at_ms=PROMPT_MS + 900, prompt_start_ms=PROMPT_MS + 600)
+    return detector
+
+
+def test_after_what_may_have_been_an_echo_as_faint_a_voice_waits_for_its_words() -> None:
+    level, start = -28.0, PROMPT_MS + 1200
+    detector = hinted(level)
+    echo = (starts(start), speaks(start, start + 500, level + 2), partial(words("Bon je", at_ms=start)))
+    assert feed(detector, *echo) == []
+    more = partial(words("Bon je n'ai pas bien", at_ms=start))
+    assert feed(detector, more, speaks(start, start + 2000, level + 2)) == []  # nor by its length
+    assert detector.echo_dbfs == level
+    detector = hinted(level)
+    own = (starts(start), speaks(start, start + 500, level + 2), partial(words("Je voudrais parler", at_ms=start)))
+    assert actions(detector, *own)[-1] is Action.STOP
+    assert actions(hinted(level), starts(start), speaks(start, start + 400, level + 9)) == [Action.PAUSE]
+
+
 def test_a_voice_well_above_the_echo_is_the_callee() -> None:
     start, level = PROMPT_MS + 120, -33.0
     detector = watch(echo=True, echo_dbfs=level)

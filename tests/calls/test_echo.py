@@ -36,8 +36,14 @@ def spoken(text: str, at_ms: int) -> list[Word]:
     return [Word(part, at_ms + 200 * i, at_ms + 200 * i + 200) for i, part in enumerate(text.split())]
 
 
-def sign(words: Sequence[Word], *, suspected: bool = False, matcher: EchoMatcher = MATCHER) -> EchoSign:
-    return matcher.sign(words, prompt_start_ms=START_MS, suspected=suspected)
+def sign(
+    words: Sequence[Word], *, suspected: bool = False, hinted: bool = False, matcher: EchoMatcher = MATCHER
+) -> EchoSign:
+    return matcher.sign(words, prompt_start_ms=START_MS, suspected=suspected, hinted=hinted)
+
+
+def misheard(words: Sequence[Word], *indices: int) -> list[Word]:
+    return [Word("lapin", w.start_ms, w.end_ms) if i in indices else w for i, w in enumerate(words)]
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 6), (7, 14), (5, 12), (14, 20), (0, len(PARTS) - 1)])
@@ -47,9 +53,22 @@ def test_several_words_in_order_and_of_their_moment_are_surely_it(first: int, la
 
 
 def test_a_misheard_word_among_them_changes_nothing() -> None:
-    words = echoed(0, 6)
-    words[3] = Word("lapin", words[3].start_ms, words[3].end_ms)
-    assert sign(words) is EchoSign.SURE
+    assert sign(misheard(echoed(0, 6), 3)) is EchoSign.SURE
+
+
+def test_of_short_words_one_of_five_may_be_misheard() -> None:
+    matcher = EchoMatcher("Je n'ai pas vu ça du tout.", length_ms=2200)
+    words = spoken("je n'ai pas vu lapin", START_MS)
+    assert sign(words, matcher=matcher) is EchoSign.WEAK
+    assert sign(misheard(words, 3), matcher=matcher) is EchoSign.NONE
+
+
+def test_after_a_weak_sign_half_of_the_words_are_one_and_four_a_sure_one() -> None:
+    words = misheard(echoed(11, 14), 1, 2)  # "être lapin lapin sujet": half of them, in their place
+    assert sign(words) is EchoSign.NONE
+    assert sign(words, hinted=True) is EchoSign.WEAK
+    assert sign(misheard(echoed(7, 15), 0, 1, 4), hinted=True) is EchoSign.SURE
+    assert sign(misheard(echoed(10, 13), 2, 3), hinted=True) is EchoSign.NONE  # somebody else speaks by now
 
 
 def test_one_word_of_the_very_moment_is_a_weak_sign() -> None:
