@@ -460,7 +460,10 @@ def test_events_go_back_on_the_socket_as_json(stt: WhisperStreamingSTT) -> None:
             room: list[Capacity] = []
             while not (back and isinstance(back[-1], AnswerClassified)):
                 event = from_json(str(await socket.recv()))
-                (room if isinstance(event, Capacity) else back).append(event)
+                if isinstance(event, Capacity):
+                    room.append(event)
+                else:
+                    back.append(event)
             assert (room[0].call_id, room[0].at_ms, room[0].calls) == (CALL, 0, 1)
             assert room[0].room == room[0].capacity - 1
             ears.events = [event for event in ears.events if not isinstance(event, Capacity)]
