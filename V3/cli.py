@@ -34,7 +34,7 @@ from V3.masking import mask_number
 from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
-from V3.system.assembly import assembled, load_stt
+from V3.system.assembly import assembled, load_stt, settled
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, status_server, watched
 from V3.system.signals import cancelled_by_signals, drain_on_sigterm
@@ -114,6 +114,10 @@ def call(
     book = Path(settings.call.reports_dir) / "journal.jsonl"
     mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
     targets = _targets(to or [], numbers, None if again else book, mask=mask)
+    if not targets:
+        if book.exists():
+            _run(settled(settings, book))  # calls of an earlier run are not left up
+        raise typer.BadParameter("no number to dial: give --to NUMBER or --list FILE")
     seen = _Seen(pages=pages, metrics_port=metrics_port)
     ended = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, seen=seen))
     console.print(report_table(ended.reports, mask=mask))
@@ -350,8 +354,6 @@ def _targets(given: list[str], file: Path | None, book: Path | None, *, mask: bo
             checked = [number for number in checked if number not in done]
     except (OSError, VoicebotError) as exc:
         _fail(exc)
-    if not checked:
-        raise typer.BadParameter("no number to dial: give --to NUMBER or --list FILE")
     return checked
 
 

@@ -137,6 +137,19 @@ class FreeSwitchSimulator:
             connection.cut()
         await asyncio.sleep(0)
 
+    def cut_streams(self, *, share: float = 1.0) -> int:
+        """Fault: the TCP connection of every audio stream, or of so many, is lost; how many there were."""
+        forks = [call.fork for call in self._switch.live_calls() if call.fork is not None]
+        forks = [fork for fork in forks if self._rng.random() < share]
+        for fork in forks:
+            fork.cut()
+        return len(forks)
+
+    def hang_up(self, uuid: str, cause: str = "NORMAL_CLEARING") -> None:
+        """The callee hangs up now, or refuses a call that rings. Nothing where the call has ended."""
+        if (call := self._switch.call_of(uuid)) is not None:
+            call.callee_hangs_up(cause)
+
     async def shut_down(self) -> None:
         """FreeSWITCH is stopped properly: SHUTDOWN, every call ends with SYSTEM_SHUTDOWN, a notice, end of file."""
         self._switch.bus.raise_event("SHUTDOWN", lambda: [("Event-Info", "System Shutting Down")])

@@ -25,6 +25,8 @@ _COUNTERS: Final = {
     "batches": "batches",
     "dropped": "decodes that were dropped because too much was waiting",
     "failed": "decodes that failed",
+    "replaced": "decoding threads that stalled or died",
+    "reloads": "how often the model was loaded again",
 }
 
 

@@ -555,7 +555,8 @@ class _Connection:
 
     def _complain(self, error: WireError) -> None:
         self._wire_errors += 1
-        log.warning("call %s: %s", self.call_id, error)
+        if self._wire_errors == 1:  # what breaks its dialect once mostly does so with every message
+            log.warning("call %s: %s", self.call_id, error)
         self.failed(error)
         if self._wire_errors > MAX_WIRE_ERRORS:
             raise WireError(f"over {MAX_WIRE_ERRORS} malformed messages", close_code=POLICY_CLOSE) from error

@@ -19,7 +19,7 @@ from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["SOUNDS", "Rig", "answering", "person", "rigged", "says", "until"]
 
-SOUNDS = Path(__file__).resolve().parents[2] / "V3" / "simulator" / "sounds"
+SOUNDS = Path(__file__).resolve().parents[1] / "V3" / "simulator" / "sounds"
 NUMBER = "0199001299"
 
 
