@@ -57,7 +57,7 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["demo", "call", "serve", "transcribe", "simulator", "report", "bench", "models"])
+@pytest.mark.parametrize("command", ["demo", "call", "serve", "transcribe", "simulator", "report", "bench"])
 def test_help_teaches(command: str) -> None:
     ran = CliRunner().invoke(app, [command, "--help"])
     assert ran.exit_code == 0
