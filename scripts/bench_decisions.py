@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.barge.sounds import DialogueSound, load_bundled
-from scripts.bench.report import cpu_name, write_json
+from scripts.bench.report import write_json
 from V3.audio.pcm import FRAME_SAMPLES, SAMPLES_PER_MS, Audio
 from V3.calls.answer import AnswerDecider
 from V3.calls.answer_ear import AnswerEar
@@ -47,6 +47,7 @@ from V3.calls.words import Phrases
 from V3.config import BargeInSettings
 from V3.events import Event, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 from V3.events import Final as FinalWords
+from V3.system.machine import cpu_name
 from V3.system.scenario_files import load_scenario
 from V3.system.services.amd_service import AMDService
 from V3.system.services.audio_files import read_audio

@@ -45,6 +45,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from scripts.clients.recording import WebmRecorder
+from scripts.soak.watch import Watch
 from V3.audio.pcm import SAMPLES_PER_MS, Audio, to_l16
 from V3.audio.vad import EdgeKind, VoiceActivity
 from V3.calls.words import fold
@@ -166,16 +167,17 @@ async def soak(
     clients: list[Client], process: psutil.Process, ports: dict[str, int], *, seconds: float
 ) -> dict[str, Any]:
     """All clients for so long, then each killed in turn."""
-    memory: list[float] = []
+    watch = Watch(process, every_s=min(2.0, seconds / 2))
     known = [client.sentence for client in clients]
     over = asyncio.Event()
     for client in clients:  # what is sent is made before: making it would hold up the others, and the clock
         list(messages(client, spoken(client)))
     tasks = [asyncio.create_task(run(client, ports, known, over)) for client in clients]
+    watching = asyncio.create_task(watch.run())
     began_s, cpu_s = time.monotonic(), sum(process.cpu_times()[:2])
-    while (now_s := time.monotonic() - began_s) < seconds and process.is_running():
-        memory.append(process.memory_info().rss / 1e6)
-        await asyncio.sleep(min(2.0, seconds - now_s))
+    await asyncio.wait((watching,), timeout=seconds)  # it ends early with the process
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
     cpu_share = (sum(process.cpu_times()[:2]) - cpu_s) / (time.monotonic() - began_s)
     metrics = await page(ports["clients"], "/metrics")
     rounds_before = sum(client.rounds for client in clients)
@@ -190,7 +192,7 @@ async def soak(
     ready = json.loads(await page(ports["clients"], "/readyz"))
     return {
         "seconds": seconds,
-        "memory_mb": memory,
+        "memory_mb": [sample.memory_mb for sample in watch.samples],
         "cpu_cores": cpu_share,
         "rounds_while_killing": sum(client.rounds for client in clients) - rounds_before,
         "streams_after": ready["streams"],

@@ -57,7 +57,7 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["demo", "call", "serve", "transcribe", "simulator", "report", "bench"])
+@pytest.mark.parametrize("command", ["demo", "call", "serve", "transcribe", "simulator", "report", "load", "bench"])
 def test_help_teaches(command: str) -> None:
     ran = CliRunner().invoke(app, [command, "--help"])
     assert ran.exit_code == 0
@@ -67,7 +67,7 @@ def test_help_teaches(command: str) -> None:
 def test_help_lists_the_commands(tmp_path: Path) -> None:
     ran = run("-m", "V3", "--help", cwd=tmp_path)
     assert ran.returncode == 0
-    for command in ("demo", "call", "serve", "transcribe", "simulator", "report", "bench", "models", "convert"):
+    for command in ("demo", "call", "serve", "transcribe", "simulator", "report", "load", "bench", "models"):
         assert f" {command} " in ran.stdout
 
 
@@ -154,11 +154,21 @@ def test_without_a_freeswitch_the_error_is_a_line(tmp_path: Path) -> None:
 
 
 def test_the_real_call_script_passes_phase_by_phase(tmp_path: Path, freeswitch: int) -> None:
-    options = ["--config", str(settings(tmp_path, freeswitch)), "--esl", f"127.0.0.1:{freeswitch}"]
-    ran = run(REAL_CALL, "--to", "0199001204", *options, cwd=tmp_path)
+    options = ["--config", str(settings(tmp_path, freeswitch)), "--esl", f"127.0.0.1:{freeswitch}", "--must-interrupt"]
+    ran = run(REAL_CALL, "--to", "0199001208", *options, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for phase in ("model", "audio server", "FreeSWITCH", "mod_audio_stream: loaded", "DETECTING", "MACHINE"):
-        assert phase in ran.stdout
+    for line in (
+        r"ok      model loaded: telephone-fr on cpu, \S+, in \d+\.\d s",
+        r"ok      server running: port \d+",
+        r"ok      mod_audio_stream: loaded",
+        r" s  DETECTING",
+        r"ok      phase DIALLING: answered after \d+ ms, first audio \d+ ms after the answer",
+        r"ok      phase AMD in batch on 2\.3 s: HUMAN \(person\) \d+ ms after the answer",
+        r"ok      phase PLAYING streaming: first prompt \d+ ms after the verdict, break; \d+ partials",
+        r"ok      barge-in triggered: \d+ ms after speech",
+        r"ok      break confirmed: \d+ ms after the decision, \d+ ms after speech began",
+    ):
+        assert re.search(line, ran.stdout), (line, ran.stdout)
     assert "all phases passed" in ran.stdout
 
 
@@ -166,7 +176,7 @@ def test_the_real_call_script_names_the_phase_that_failed(tmp_path: Path, freesw
     options = ["--config", str(settings(tmp_path, freeswitch))]
     busy = run(REAL_CALL, "--to", "0199001206", *options, cwd=tmp_path)
     assert busy.returncode == 1
-    assert "dialling: BUSY" in busy.stdout
+    assert "FAILED  phase DIALLING: BUSY" in busy.stdout
     missing = run(REAL_CALL, "--to", "0199001206", *options, "--prompts-dir", tmp_path, cwd=tmp_path)
     assert missing.returncode == 1
     assert "Remedy" in missing.stdout

@@ -8,8 +8,9 @@ its older waiting one. What is dropped gets RecognizerOverloaded, so that nobody
 Under load partials are to come rarer (:attr:`Batcher.stretch`, see :mod:`V3.asr.load`), so that answer detection and
 finals keep their deadlines; the log says when that begins and ends.
 
-Worker threads know only the queue, not the Batcher: one that is forgotten without ``close`` ends its threads when it
-is collected, or when the interpreter exits.
+A worker that stalls or dies is replaced, and a model that fails is loaded again: :mod:`V3.asr.workers`. The threads
+know only the queue, not the Batcher: one that is forgotten without ``close`` ends its threads when it is collected, or
+when the interpreter exits.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from V3.asr.load import LoadMeter
 from V3.asr.transcript import DecodeKind, Decoder, DecodeRequest, Transcript
+from V3.asr.workers import Crew, Job
 from V3.errors import ConfigError, RecognitionError, RecognizerClosed, RecognizerOverloaded
 
-__all__ = ["Batcher"]
+__all__ = ["STALL_S", "Batcher"]
 
 log = logging.getLogger(__name__)
 
+STALL_S: Final = 30.0  # Whisper's window on a slow machine takes this long, and no longer
 _CLOSE_TIMEOUT_S: Final = 10.0
 _LAG_SHARE: Final = 0.1  # of a new batch in the mean
 _STRETCH_TOLD: Final = 1.2  # a stretch below it is not worth a line in the log
@@ -42,7 +43,8 @@ class Batcher:
     """Hands requests to ``recognizer`` in batches of at most ``max_batch``, from ``workers`` threads.
 
     A CPU gains nothing from large batches (8 rows cost 8 times one) while they delay answer detection; a GPU wants
-    them full. ``meter`` measures load and capacity; the streams want partials at the hop that it was made with.
+    them full. ``meter`` measures load and capacity; the streams want partials at the hop that it was made with. A
+    decode that has not ended after ``stall_s`` is given up.
     """
 
     def __init__(
@@ -53,26 +55,25 @@ class Batcher:
         max_queue: int = 512,
         workers: int = 1,
         meter: LoadMeter | None = None,
+        stall_s: float = STALL_S,
     ) -> None:
-        if min(max_batch, max_queue, workers) < 1:
-            raise ConfigError(f"max_batch {max_batch}, max_queue {max_queue} and workers {workers} are at least 1")
+        if min(max_batch, max_queue, workers) < 1 or stall_s <= 0:
+            raise ConfigError(
+                f"max_batch {max_batch}, max_queue {max_queue} and workers {workers} are at least 1, "
+                f"and stall_s {stall_s} is above 0"
+            )
         self._queue = _Queue(max_batch, max_queue, meter or LoadMeter(workers=workers))
         self._recognizer = recognizer
-        self._threads = [
-            threading.Thread(target=_work, args=(self._queue, recognizer), name=f"decode-{index}", daemon=True)
-            for index in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._crew = Crew(self._queue, recognizer, workers=workers, stall_s=stall_s)
         # daemon threads, but ended in order: killed inside CTranslate2 they would crash the interpreter's exit
-        self._end = weakref.finalize(self, _shut_down, self._queue, self._threads)
+        self._end = weakref.finalize(self, _shut_down, self._queue, self._crew)
 
     def submit(self, request: DecodeRequest) -> Future[Transcript]:
         """Queue a request. Its future gives the transcript, or raises a RecognitionError.
 
         Raises AudioError for audio that cannot be decoded and RecognizerClosed after :meth:`close`.
         """
-        job = _Job(request, self._recognizer.bucket(request))
+        job = Job(request, self._recognizer.bucket(request))
         for dropped in self._queue.put(job):
             _refuse(dropped, RecognizerOverloaded(f"a decode of call {dropped.request.call_id} was dropped"))
         return job.future
@@ -82,7 +83,7 @@ class Batcher:
 
         The future of the older one is cancelled.
         """
-        return self._queue.replace(waiting, _Job(request, self._recognizer.bucket(request)))
+        return self._queue.replace(waiting, Job(request, self._recognizer.bucket(request)))
 
     @property
     def stretch(self) -> float:
@@ -102,9 +103,10 @@ class Batcher:
 
         ``lag_ms`` is the mean time lately from a request to its answer, ``load`` the busy share of the last second and
         a half, ``stretch`` what partials are stretched by,
-        ``capacity`` how many calls fit by what they cost; ``suppressed_REASON`` and ``redone`` count transcripts.
+        ``capacity`` how many calls fit by what they cost; ``suppressed_REASON`` and ``redone`` count transcripts;
+        ``replaced`` are threads that stalled or died, ``reloads`` how often the model was loaded again.
         """
-        return self._queue.stats()
+        return {**self._queue.stats(), "replaced": self._crew.replaced, "reloads": self._crew.reloads}
 
     def close(self, timeout_s: float = _CLOSE_TIMEOUT_S) -> None:
         """Fail what waits with RecognizerClosed, let batches in progress end, and end the threads.
@@ -112,10 +114,7 @@ class Batcher:
         Raises RecognitionError when a thread has not ended after ``timeout_s``. Closing twice does nothing.
         """
         self._queue.close()
-        until = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
+        if not self._crew.end(timeout_s):
             raise RecognitionError(f"a decode has not ended after {timeout_s} s")
         self._end.detach()
 
@@ -128,14 +127,6 @@ class Batcher:
         self.close()
 
 
-@dataclass(eq=False, slots=True)
-class _Job:
-    request: DecodeRequest
-    bucket: Hashable
-    future: Future[Transcript] = field(default_factory=Future)
-    asked_s: float = field(default_factory=time.monotonic)
-
-
 class _Queue:
     """What waits, by kind and in order of arrival, and the counts. All of it under one lock."""
 
@@ -145,7 +136,7 @@ class _Queue:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._changed = threading.Condition()
-        self._waiting: dict[DecodeKind, list[_Job]] = {kind: [] for kind in DecodeKind}
+        self._waiting: dict[DecodeKind, list[Job]] = {kind: [] for kind in DecodeKind}
         self._closed = False
         self._counts = Counter(decoded=0, batches=0, dropped=0, failed=0, redone=0)
         self._busy_s = 0.0
@@ -155,7 +146,7 @@ class _Queue:
     def stretch(self) -> float:
         return self._meter.stretch
 
-    def put(self, job: _Job) -> list[_Job]:
+    def put(self, job: Job) -> list[Job]:
         """Take a job; the jobs that are dropped for it (it may be among them)."""
         with self._changed:
             if self._closed:
@@ -167,7 +158,7 @@ class _Queue:
             self._changed.notify()
         return dropped
 
-    def replace(self, future: Future[Transcript], job: _Job) -> Future[Transcript] | None:
+    def replace(self, future: Future[Transcript], job: Job) -> Future[Transcript] | None:
         with self._changed:
             jobs = self._waiting[job.request.kind]
             index = next((i for i, waiting in enumerate(jobs) if waiting.future is future), None)
@@ -182,7 +173,7 @@ class _Queue:
         with self._changed:
             (self._meter.opened if opened else self._meter.closed)(now_s=time.monotonic())
 
-    def take(self) -> list[_Job] | None:
+    def take(self) -> list[Job] | None:
         """The next batch, waiting for one; None when the queue has been closed."""
         with self._changed:
             while True:
@@ -194,7 +185,7 @@ class _Queue:
                 if batch:
                     return batch
 
-    def count(self, batch: list[_Job], heard: list[Transcript], *, busy_s: float) -> None:
+    def count(self, batch: list[Job], heard: list[Transcript], *, busy_s: float) -> None:
         """A batch is done; nothing was heard when it failed."""
         with self._changed:
             self._counts["batches"] += 1
@@ -242,7 +233,7 @@ class _Queue:
     def _size(self) -> int:
         return sum(len(jobs) for jobs in self._waiting.values())
 
-    def _place(self, job: _Job) -> list[_Job]:
+    def _place(self, job: Job) -> list[Job]:
         """Queue it; a partial in the place of one that its call has there already, which is dropped."""
         waiting = self._waiting[job.request.kind]
         if job.request.kind is DecodeKind.PARTIAL:
@@ -253,13 +244,13 @@ class _Queue:
         waiting.append(job)
         return []
 
-    def _make_room(self, newcomer: _Job) -> _Job:
+    def _make_room(self, newcomer: Job) -> Job:
         partials = self._waiting[DecodeKind.PARTIAL]
         victim = partials[0] if partials else newcomer
         self._waiting[victim.request.kind].remove(victim)
         return victim
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self) -> list[Job]:
         waiting = [job for kind in DecodeKind for job in self._waiting[kind]]
         batch = [job for job in waiting if job.bucket == waiting[0].bucket][: self._max_batch]
         for job in batch:
@@ -267,37 +258,11 @@ class _Queue:
         return batch
 
 
-def _work(queue: _Queue, recognizer: Decoder) -> None:
-    """A worker's life."""
-    while (batch := queue.take()) is not None:
-        began = time.perf_counter()
-        try:
-            heard = recognizer.decode([job.request for job in batch])
-            if len(heard) != len(batch):
-                raise RecognitionError(f"{len(heard)} transcripts for {len(batch)} requests")  # noqa: TRY301 - as below
-        except Exception as exc:  # noqa: BLE001 - the root of a decode: it fails these futures and no others
-            queue.count(batch, [], busy_s=time.perf_counter() - began)
-            for job in batch:
-                job.future.set_exception(_failure(job, exc))
-            continue
-        queue.count(batch, heard, busy_s=time.perf_counter() - began)
-        for job, transcript in zip(batch, heard, strict=True):
-            job.future.set_result(transcript)
-
-
-def _failure(job: _Job, cause: Exception) -> RecognitionError:
-    error = RecognitionError(f"a decode of call {job.request.call_id} failed: {cause}")
-    error.__cause__ = cause
-    return error
-
-
-def _refuse(job: _Job, error: RecognitionError) -> None:
+def _refuse(job: Job, error: RecognitionError) -> None:
     if job.future.set_running_or_notify_cancel():
         job.future.set_exception(error)
 
 
-def _shut_down(queue: _Queue, threads: list[threading.Thread]) -> Any:
+def _shut_down(queue: _Queue, crew: Crew) -> None:
     queue.close()
-    for thread in threads:
-        if thread is not threading.current_thread():
-            thread.join(_CLOSE_TIMEOUT_S)
+    crew.end(_CLOSE_TIMEOUT_S)

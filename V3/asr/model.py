@@ -13,10 +13,11 @@ the likelier of the two is taken; partials are not, the next one comes soon enou
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 import wave
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
@@ -42,7 +43,7 @@ from V3.asr.suspicion import Suppressed, cut_loops, silence_hallucination
 from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKind, DecodeRequest, Task, Transcript
 from V3.asr.word_times import timed_words
 from V3.audio.pcm import PCM_SCALE, RATE_HZ, Audio, from_l16, peak, resample
-from V3.errors import AudioError, ConfigError, ModelSelfTestFailed
+from V3.errors import AudioError, ConfigError, ModelError, ModelSelfTestFailed
 from V3.events import Word
 
 __all__ = [
@@ -108,9 +109,17 @@ class _Bucket:
 
 
 class Recognizer:
-    """One loaded model. Its methods may be called from several threads."""
+    """One loaded model. Its methods may be called from several threads. ``load_again`` loads the same files anew."""
 
-    def __init__(self, model: WhisperModel, info: RecognizerInfo, *, beam_size: int = 1) -> None:
+    def __init__(
+        self,
+        model: WhisperModel,
+        info: RecognizerInfo,
+        *,
+        beam_size: int = 1,
+        load_again: Callable[[], WhisperModel] | None = None,
+    ) -> None:
+        self._load_again = load_again
         self._whisper: ctranslate2.models.Whisper = model.model
         self._hf_tokenizer = model.hf_tokenizer
         self._tokenizers: dict[tuple[str, Task], Tokenizer] = {}
@@ -147,7 +156,10 @@ class Recognizer:
         threads = resolve_cpu_threads(cpu_threads, files)
         side_by_side = resolve_workers(workers, device=where, cpu_threads=threads)
         compute = resolve_compute_type(compute_type, where)
-        model = load_whisper(files, device=where, compute_type=compute, cpu_threads=threads, workers=side_by_side)
+        load = functools.partial(
+            load_whisper, files, device=where, compute_type=compute, cpu_threads=threads, workers=side_by_side
+        )
+        model = load()
         info = replace(
             _describe(model, files, context),
             cpu_threads=threads,
@@ -156,7 +168,17 @@ class Recognizer:
             tasks=files.tasks or _tasks(files.name),
             rolling_prompt=files.rolling_prompt,
         )
-        return cls(model, info, beam_size=beam_size)
+        return cls(model, info, beam_size=beam_size, load_again=load)
+
+    def reload(self) -> None:
+        """Load the model anew: one that ran out of memory, or whose decode never ends. Raises ModelError.
+
+        Its memory is freed first, unless a decode holds it. A decode that began with the old model may fail.
+        """
+        if self._load_again is None:
+            raise ModelError(f"model {self.info.name!r} was loaded elsewhere: it cannot be loaded again here")
+        self._whisper.unload_model()
+        self._whisper = self._load_again().model
 
     def check(self, language: str, task: Task = "transcribe") -> None:
         """Raises ConfigError, by name, for a language or a task that this model was not trained for."""

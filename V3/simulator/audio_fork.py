@@ -128,6 +128,11 @@ class AudioFork:
             await asyncio.wait((runner,), timeout=self._clock.real_s(CLOSE_LIMIT_MS))
         self.abort()
 
+    def cut(self) -> None:
+        """Fault: TCP is lost."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
     def abort(self) -> None:
         """The process is gone: no CLOSE, TCP is cut."""
         for task in self._tasks:
@@ -255,11 +260,17 @@ class AudioFork:
         beat_ms = self._settings.heart_beat_s * 1000.0
         next_beat_ms = self._start_ms + beat_ms
         while True:
-            await self._clock.sleep_until_ms(self._zero_ms + max(2, self._framed + 1) * FRAME_MS)
+            await self._clock.sleep_until_ms(self._after_stall(self._zero_ms + max(2, self._framed + 1) * FRAME_MS))
             self._send_due()
             if beat_ms and self._open and self._clock.now_ms() >= next_beat_ms:
                 next_beat_ms += beat_ms
                 self._send(self._protocol.send_ping, b"ping")
+
+    def _after_stall(self, at_ms: float) -> float:
+        """A moment, or the end of the network's stall that it lies in."""
+        begin_ms, length_ms = self._faults.faults.stream_stall or (0.0, 0.0)
+        in_stall = 0 <= at_ms - self._start_ms - begin_ms < length_ms
+        return self._start_ms + begin_ms + length_ms if in_stall else at_ms
 
     def _send_due(self) -> None:
         due = int((self._clock.now_ms() - self._zero_ms) / FRAME_MS)
@@ -286,7 +297,9 @@ class AudioFork:
             if self._protocol.state is State.CONNECTING:
                 self._waiting.append(message)
             return
-        self._send(self._protocol.send_binary, message)
+        cut = self._faults.faults.split_bytes
+        for part in (message[:cut], message[cut:]) if cut else (message,):
+            self._send(self._protocol.send_binary, part)
         if self._frames_before_text is not None:
             self._frames_before_text -= 1
             self._metadata_if_due()

@@ -37,6 +37,8 @@ class Faults:
     refuse_stream: int = 0  # the first n stream starts fail with code 6
     stream_dies_after_ms: float | None = None  # the stream's TCP connection is reset that long after it opened
     slow_handshake_ms: float = 0.0  # added to the WebSocket handshake; beyond 1000 ms it times out with code 10
+    stream_stall: tuple[float, float] | None = None  # so long after its start, so long (ms): then all comes at once
+    split_bytes: int = 0  # each message of audio comes as two, the first of so many bytes
     lose_break: int = 0  # the first n uuid_break on a channel that plays are answered +OK and do nothing
 
 

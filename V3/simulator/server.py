@@ -75,6 +75,11 @@ class FreeSwitchSimulator:
         self.crashed = False
 
     @property
+    def on_call_gone(self) -> list[Callable[[CallTruth], None]]:
+        """Who is told what happened in a call once its channel is gone."""
+        return self._switch.on_gone
+
+    @property
     def dialled(self) -> list[str]:
         """The number of every outgoing attempt, in order."""
         return self._switch.dialled
@@ -136,6 +141,19 @@ class FreeSwitchSimulator:
         for connection in list(self._connections):
             connection.cut()
         await asyncio.sleep(0)
+
+    def cut_streams(self, *, share: float = 1.0) -> int:
+        """Fault: the TCP connection of every audio stream, or of so many, is lost; how many there were."""
+        forks = [call.fork for call in self._switch.live_calls() if call.fork is not None]
+        forks = [fork for fork in forks if self._rng.random() < share]
+        for fork in forks:
+            fork.cut()
+        return len(forks)
+
+    def hang_up(self, uuid: str, cause: str = "NORMAL_CLEARING") -> None:
+        """The callee hangs up now, or refuses a call that rings. Nothing where the call has ended."""
+        if (call := self._switch.call_of(uuid)) is not None:
+            call.callee_hangs_up(cause)
 
     async def shut_down(self) -> None:
         """FreeSWITCH is stopped properly: SHUTDOWN, every call ends with SYSTEM_SHUTDOWN, a notice, end of file."""

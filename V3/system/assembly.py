@@ -21,6 +21,7 @@ from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.errors import CapacityReached, DialRefused
 from V3.system.call_book import CallBook
+from V3.system.interrupted import settle_interrupted
 from V3.system.journal import Journal
 from V3.system.retention import forget_old_calls
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
@@ -30,7 +31,7 @@ from V3.system.services.whisper_streaming_stt import SttOptions, WhisperStreamin
 from V3.telephony.esl import EslClient, EslSettings
 from V3.wire.mod_audio_stream import call_url
 
-__all__ = ["Assembly", "assembled", "esl_settings", "load_stt", "turn_rules"]
+__all__ = ["Assembly", "assembled", "esl_settings", "load_stt", "settled", "turn_rules"]
 
 log = logging.getLogger(__name__)
 
@@ -120,26 +121,39 @@ async def assembled(
     on_update: Callable[[CallUpdate], None] = lambda _update: None,
 ) -> AsyncIterator[Assembly]:
     """Start everything. ``stt`` is closed at the end only when it was loaded here; ``journal`` is a file's path,
-    ``again`` dials numbers that it holds too.
+    ``again`` dials numbers that it holds too. Calls that a robot died with are ended first.
     """
     clock = clock or Clock()
     await asyncio.to_thread(forget_old_calls, config)
     async with contextlib.AsyncExitStack() as stack:
         server = None if config.server.elsewhere else await _hearing(config, stack, stt=stt, clock=clock)
         esl = await stack.enter_async_context(EslClient(esl_settings(config, speed=clock.speed)))
-        book = stack.enter_context(Journal(journal)) if journal is not None else None
+        noted = stack.enter_context(Journal(journal)) if journal is not None else None
+        book = CallBook(Path(config.call.reports_dir), noted, again=again, words=config.recording.transcripts)
+        left = list(book.interrupted)
         robot = RobotFreeSwitchV3(
             config,
             esl=esl,
             server=server,
             audio_url=None if server else functools.partial(_url_elsewhere, config.server),
             scenario=scenario,
-            book=CallBook(Path(config.call.reports_dir), book, again=again),
+            book=book,
             clock=clock,
             on_update=on_update,
         )
         stack.push_async_callback(robot.stop)
+        robot.remember(*left)  # one whose originate is still on its way is hung up when it comes
+        await settle_interrupted(esl, book, clock=clock)
         yield Assembly(robot, esl, server)
+
+
+async def settled(config: RobotConfig, journal: Path) -> None:
+    """End the calls that a robot died with, and nothing else. Raises an EslError without FreeSWITCH."""
+    with Journal(journal) as noted:
+        book = CallBook(Path(config.call.reports_dir), noted)
+        if book.interrupted:
+            async with EslClient(esl_settings(config)) as esl:
+                await settle_interrupted(esl, book, clock=Clock())
 
 
 async def _hearing(

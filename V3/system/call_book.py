@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from V3.calls.report import CallReport
@@ -21,12 +24,15 @@ FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "
 
 
 class CallBook:
-    """Reports go to ``folder`` as CALL_ID.json. ``again`` dials what the journal holds already, and notes it too."""
+    """Reports go to ``folder`` as CALL_ID.json, with what the callee said where ``words`` is true. ``again`` dials what
+    the journal holds already, and notes it too.
+    """
 
-    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False) -> None:
+    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False, words: bool = False) -> None:
         self._folder = folder
         self._journal = journal
         self._again = again
+        self._words = words
 
     def claim(self, number: str, call_id: str) -> None:
         """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written."""
@@ -36,6 +42,34 @@ class CallBook:
             self._journal.claim(number, call_id, again=self._again)
         except OSError as exc:
             raise DialRefused(f"not dialled, for the journal cannot be written: {exc}") from exc
+
+    @property
+    def interrupted(self) -> dict[str, str]:
+        """Calls that an earlier robot dialled and did not see to their end: call id to number."""
+        return self._journal.interrupted if self._journal is not None else {}
+
+    def settle_interrupted(self, call_id: str, *, was_up: bool) -> None:
+        """Write what became of such a call: its report's disposition where there is one, else INTERRUPTED."""
+        assert self._journal is not None
+        report = self._read(call_id)
+        if report is None:
+            fate = "it was still up and was hung up" if was_up else "FreeSWITCH does not know it any more"
+            report = CallReport(
+                call_id=call_id,
+                number=self.interrupted[call_id],
+                started_at=self._journal.claimed_at(call_id) or datetime.now(UTC).isoformat(timespec="milliseconds"),
+                disposition=Disposition.INTERRUPTED,
+                retry=Retry.NEVER,
+                errors=[f"the robot ended in mid-call; {fate}"],
+            )
+            self._write(report)
+        self._note_end(self._journal, report, dialled=True)
+
+    def _read(self, call_id: str) -> CallReport | None:
+        try:
+            return CallReport.model_validate_json((self._folder / f"{call_id}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def note_hangup(self, call: ActiveCall, hangup: Hangup) -> None:
         """Take how the channel ended into the report."""
@@ -76,8 +110,20 @@ class CallBook:
 
     def _write(self, report: CallReport) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{report.call_id}.json"
-            path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            kept = report if self._words else report.without_words()
+            _write_whole(self._folder / f"{report.call_id}.json", kept.model_dump_json(indent=2) + "\n")
         except (OSError, ValueError) as exc:  # ValueError: half a surrogate pair in a text
             log.error("the report of call %s could not be written: %s", report.call_id, exc)  # noqa: TRY400
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a full disk leaves no half of it."""
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

@@ -3,10 +3,13 @@
 One JSON line per fact, appended and flushed to the disk. On opening, a number with a ``dialling`` line is never
 dialled again, whether or not an ``ended`` line follows: without one the robot died in mid-call and the number may
 have rung. Only a ``not dialled`` line (nothing was sent to FreeSWITCH) frees it.
+
+A line is written whole or not at all: on a full disk what is there of it is cut off again, and nothing is remembered.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -29,8 +32,9 @@ class Journal:
         self._path = path
         self._dialled: dict[str, str] = {}  # number -> call id
         self._open: dict[str, str] = {}  # call id -> number, dialled and never ended
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a", encoding="utf-8")
+        self._claimed_at: dict[str, str] = {}  # the same calls
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # numbers: other users are not to read them
+        self._file: IO[bytes] = path.open("ab", buffering=0)
         try:
             self._lock()
             self._read()
@@ -52,34 +56,50 @@ class Journal:
         """Calls that were dialled and never ended, by call id: a robot died with them."""
         return dict(self._open)
 
+    def claimed_at(self, call_id: str) -> str:
+        """When a call that has not ended was dialled (ISO 8601)."""
+        return self._claimed_at.get(call_id, "")
+
     def dialled(self, number: str) -> bool:
         """Whether this number was dialled before."""
         return number in self._dialled
 
     def claim(self, number: str, call_id: str, *, again: bool = False) -> None:
-        """Write that ``number`` is about to be dialled. Raises DialRefused when it was before, unless ``again``."""
+        """Write that ``number`` is about to be dialled. Raises DialRefused when it was before, unless ``again``.
+
+        Raises OSError when it cannot be written: then it must not be dialled, and may be claimed later.
+        """
         if number in self._dialled and not again:
             raise DialRefused(f"this number was dialled before (call {self._dialled[number]}): not dialled again")
-        self._dialled.setdefault(number, call_id)
-        self._open[call_id] = number
-        self._write({"state": "dialling", "number": number, "call_id": call_id})
+        at = self._write("dialling", number, call_id)
+        self._claim(number, call_id, at)
 
     def release(self, call_id: str) -> None:
         """Write that a claimed number was not dialled after all: it may be dialled later."""
-        number = self._open.pop(call_id, "")
+        number = self._open.get(call_id, "")
+        self._write("not dialled", number, call_id)
+        self._close(call_id)
         self._free(number, call_id)
-        self._write({"state": "not dialled", "number": number, "call_id": call_id})
 
     def ended(self, call_id: str, disposition: str) -> None:
         """Write how a call ended."""
-        number = self._open.pop(call_id, "")
-        self._write({"state": "ended", "number": number, "call_id": call_id, "disposition": disposition})
+        self._write("ended", self._open.get(call_id, ""), call_id, disposition=disposition)
+        self._close(call_id)
 
-    def _write(self, fact: dict[str, str]) -> None:
-        fact["at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._file.write(json.dumps(fact) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def _write(self, state: str, number: str, call_id: str, **more: str) -> str:
+        """Append one line and see it on the disk; when."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"state": state, "number": number, "call_id": call_id, **more, "at": at}).encode() + b"\n"
+        whole = os.fstat(self._file.fileno()).st_size
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # half a line would damage the next one
+                os.ftruncate(self._file.fileno(), whole)
+            raise
+        return at
 
     def _lock(self) -> None:
         """Two robots with one list would dial each number twice; the lock goes with the file, even in a crash."""
@@ -108,12 +128,19 @@ class Journal:
         if state not in ("dialling", "not dialled", "ended"):
             raise self._damaged(index)
         if state == "dialling":
-            self._dialled.setdefault(number, call_id)
-            self._open[call_id] = number
+            self._claim(number, call_id, str(fact.get("at", "")))
         else:
-            self._open.pop(call_id, None)
+            self._close(call_id)
         if state == "not dialled":
             self._free(number, call_id)
+
+    def _claim(self, number: str, call_id: str, at: str) -> None:
+        self._dialled.setdefault(number, call_id)
+        self._open[call_id], self._claimed_at[call_id] = number, at
+
+    def _close(self, call_id: str) -> None:
+        self._open.pop(call_id, None)
+        self._claimed_at.pop(call_id, None)
 
     def _free(self, number: str, call_id: str) -> None:
         """Forget a claim; one of an earlier call, which did dial, stays."""

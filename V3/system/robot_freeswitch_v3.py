@@ -61,6 +61,7 @@ HANGUP_EVENT_S = 0.3  # FreeSWITCH's event tick is 20 ms, its hang-up 21 ms
 MAX_ORPHANS = 200  # kept in mind; the oldest beyond are left to FreeSWITCH's own limit
 LOST_CAUSE = "LOST"  # Line's: FreeSWITCH knows nothing of the channel
 HANGUP_SLACK_S = 30  # beyond the longest call, before FreeSWITCH ends it by itself
+MAX_ERRORS = 50  # of a call's audio, in its report
 LAST_WORDS_S = 1.0  # after the hang-up, for the last final
 
 
@@ -100,7 +101,8 @@ class RobotFreeSwitchV3:
         self._server = server
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
         self._scenario = scenario or load_scenario(config.call.scenario)
-        self._book = book or CallBook(Path(config.call.reports_dir), None)
+        _ = self._scenario.finders  # made now: the first call's first prompt would wait for them
+        self._book = book or CallBook(Path(config.call.reports_dir), None, words=config.recording.transcripts)
         self._clock = clock or Clock()
         self._on_update = on_update
         self._prompts = Prompts(config, self._scenario)
@@ -383,7 +385,7 @@ class RobotFreeSwitchV3:
             call.report.audio_flags.append(f"{event.finding}: {event.message}")
             log.warning("call %s: %s", call.call_id, event.message)
         elif isinstance(event, StreamFailed):
-            call.report.errors.append(f"{event.error}: {event.message}")
+            _note_once(call.report.errors, f"{event.error}: {event.message}")
         elif isinstance(event, StreamClosed):
             if not await self._ended_soon(call):
                 await self._restart_audio(call, f"closed ({event.code} {event.reason})")
@@ -480,12 +482,12 @@ class RobotFreeSwitchV3:
             # a call given up while it rings is not one that nobody answered: the cause tells them apart
             hangup = await line.hang_up("NORMAL_CLEARING" if call.answered else "ORIGINATOR_CANCEL")
         except VoicebotError as exc:
-            self._remember(call.call_id)
+            self.remember(call.call_id)
             call.report.errors.append(f"the hang-up was not confirmed ({exc}); done when FreeSWITCH is back")
             return
         self._book.note_hangup(call, hangup)
         if hangup.cause == LOST_CAUSE and not call.answered:
-            self._remember(call.call_id)  # an originate may still be on its way in a FreeSWITCH that was stuck
+            self.remember(call.call_id)  # an originate may still be on its way in a FreeSWITCH that was stuck
 
     async def _last_words(self, call: ActiveCall) -> None:
         """The words under way at the hang-up: the end of the stream brings them, if it is here."""
@@ -502,8 +504,9 @@ class RobotFreeSwitchV3:
         elif event.name == "CHANNEL_DESTROY":
             self.orphans.pop(event.uuid, None)
 
-    def _remember(self, call_id: str) -> None:
-        self.orphans[call_id] = None
+    def remember(self, *call_ids: str) -> None:
+        """Keep channels in mind that nobody talks on: they are hung up when they are heard of."""
+        self.orphans |= dict.fromkeys(call_ids)
         while len(self.orphans) > MAX_ORPHANS:
             del self.orphans[next(iter(self.orphans))]
 
@@ -528,6 +531,11 @@ class RobotFreeSwitchV3:
             else:
                 if reply.startswith("+OK"):
                     self.orphans.pop(call_id, None)
+
+
+def _note_once(notes: list[str], note: str) -> None:
+    if note not in notes and len(notes) < MAX_ERRORS:
+        notes.append(note)
 
 
 def _dial_variables(config: RobotConfig) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Disposition(StrEnum):
     DO_NOT_CALL = "DO_NOT_CALL"
     NETWORK = "NETWORK"  # between FreeSWITCH and the callee
     OURS = "OURS"  # our configuration, our limits, our hang-up before the answer
+    INTERRUPTED = "INTERRUPTED"  # the robot died in mid-call; the next one saw to its end
     UNKNOWN = "UNKNOWN"  # may have rung: it is never dialled again by itself
 
 

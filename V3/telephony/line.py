@@ -350,7 +350,8 @@ class Line:
             case "CHANNEL_HANGUP_COMPLETE":
                 self._end_began()
                 status = event["variable_sip_term_status"]
-                by_us = event["variable_sip_hangup_disposition"] == "send_bye" or bool(self._ended_by_us)
+                bye = event["variable_sip_hangup_disposition"]  # who was first, where SIP tells
+                by_us = bye == "send_bye" or (bye != "recv_bye" and bool(self._ended_by_us))
                 self._end(Hangup(event["Hangup-Cause"], int(status) if status.isdigit() else 0, by_us))
         self._notify(event)
 

@@ -13,11 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.bench.report import cpu_name
 from scripts.measures.running import Outcome
 from scripts.measures.tables import shown
 from V3 import __version__
 from V3.picture.page import document, table, text
+from V3.system.machine import cpu_name
 
 __all__ = ["bench_page", "headline", "machine_facts", "write_bench"]
 

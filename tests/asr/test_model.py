@@ -128,6 +128,12 @@ def test_info_and_self_test(recognizer: Recognizer) -> None:
     assert recognizer.self_test().text == "Oui bonjour."
 
 
+def test_a_model_that_was_loaded_again_hears_the_same(recognizer: Recognizer) -> None:
+    before = recognizer.self_test().text
+    recognizer.reload()
+    assert recognizer.self_test().text == before
+
+
 def test_a_model_that_hears_nothing_fails_its_self_test(
     recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

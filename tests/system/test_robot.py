@@ -49,7 +49,9 @@ def test_a_person_who_listens_hears_everything_and_is_understood(stt: WhisperStr
         moments = report.moments
         assert moments["answer"] == 0
         assert 0 < moments["first_frame"] <= moments["verdict"] <= moments["hangup"]
-        assert CallReport.model_validate_json((tmp_path / f"{report.call_id}.json").read_text()) == report
+        assert (
+            CallReport.model_validate_json((tmp_path / f"{report.call_id}.json").read_text()) == report.without_words()
+        )
 
     run(test)
 

@@ -32,6 +32,8 @@ __all__ = ["SHIPPED_MODEL", "FasterWhisperSTT", "SttOptions", "Wish"]
 _FULL_PIECE_S: Final = 28.0  # under Whisper's 30
 _SHORT_PIECE_S: Final = 10.0  # a model trained for short windows hears less in longer ones, or in several utterances
 _CPU_BATCH, _GPU_BATCH = 4, 16
+_LEAST_STALL_S: Final = 4.0
+_STALL_DECODES: Final = 30  # of 2.5 s, each decoded twice at worst, of up to 30 s: with room for a busy machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class SttOptions:
     """Rows of one decode; 0 means 4 on a CPU and 16 on a GPU."""
     max_queue: int = 512
     """Requests that may wait; beyond it partials are dropped first."""
+    stall_s: float = 0.0
+    """A decode that takes longer is given up and its thread replaced; 0: by what one takes, at least 4 s."""
     local_files_only: bool = False
     """Never download a model."""
     self_test: bool = True
@@ -196,7 +200,14 @@ class FasterWhisperSTT:
         workers = self.options.workers or self.info.workers
         decode_s = self.recognizer.decode_time_s(rows=rows if on_gpu else 1) if self.options.self_test else 0.0
         meter = LoadMeter(workers=workers, hop_ms=self.options.hop_ms, decode_s=decode_s)
-        return Batcher(self.recognizer, max_batch=rows, max_queue=self.options.max_queue, workers=workers, meter=meter)
+        return Batcher(
+            self.recognizer,
+            max_batch=rows,
+            max_queue=self.options.max_queue,
+            workers=workers,
+            meter=meter,
+            stall_s=self.options.stall_s or max(_LEAST_STALL_S, _STALL_DECODES * rows * decode_s),
+        )
 
     def _submit(self, call_id: str, audio: Audio, wish: Wish) -> list[Future[Transcript]]:
         return [

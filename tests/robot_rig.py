@@ -21,7 +21,7 @@ from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 __all__ = ["CLOCKED", "SOUNDS", "Rig", "answering", "person", "rigged", "says", "until"]
 
-SOUNDS = Path(__file__).resolve().parents[2] / "V3" / "simulator" / "sounds"
+SOUNDS = Path(__file__).resolve().parents[1] / "V3" / "simulator" / "sounds"
 NUMBER = "0199001299"
 SPEED = 12.0  # the loop is patient: a slow machine only takes longer
 CLOCKED = 4.0  # where the clocks of both are compared, or something between them breaks: there a thread needs its turn
