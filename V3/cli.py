@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -30,7 +31,7 @@ from V3.demo import run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
 from V3.load_commands import add_load_command
-from V3.logs import LogFormat, hide_secrets, set_up_logs
+from V3.logs import LogFormat, hide_secrets, set_up_logs, tell_story
 from V3.masking import mask_number
 from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
@@ -38,8 +39,8 @@ from V3.simulator import FreeSwitchSimulator, load_callees
 from V3.simulator.cast import CALLEES, crowd
 from V3.system.assembly import assembled, load_stt, settled
 from V3.system.journal import Journal
-from V3.system.serving import from_environment, serving, watched
-from V3.system.signals import cancelled_by_signals
+from V3.system.serving import from_environment, serving, status_server, watched
+from V3.system.signals import cancelled_by_signals, drain_on_sigterm
 from V3.system.started import keep_started
 from V3.telephony.commands import checked_number
 
@@ -58,6 +59,7 @@ T = TypeVar("T")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings; config/robot.yaml by default")]
 ModelOption = Annotated[str, typer.Option("--model", help="telephone-fr, small, large-v3-turbo, a directory ...")]
+METRICS_HELP = "serve /metrics, /readyz and /healthz there, at clients.host; --pages and clients have them anyway"
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda")]
 
 
@@ -97,15 +99,22 @@ def call(
     gateway: Annotated[str, typer.Option(help="a FreeSWITCH gateway: dials sofia/gateway/GATEWAY/number")] = "",
     scenario: Annotated[str, typer.Option(help="a file of config/scenarios")] = "",
     pages: Annotated[bool, typer.Option("--pages", help="show the calls in a browser (see clients:)")] = False,  # noqa: FBT002
+    metrics_port: Annotated[int | None, typer.Option(help=METRICS_HELP, min=0, max=65535)] = None,
     audio_server: Annotated[str, typer.Option(help="ws:// URL of `python -m V3 serve` elsewhere")] = "",
     again: Annotated[bool, typer.Option(help="dial numbers the journal says were dialled")] = False,  # noqa: FBT002
     model: ModelOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Call people through a real FreeSWITCH. Numbers in the journal (reports_dir/journal.jsonl) are left out."""
+    """Call people through a real FreeSWITCH. Numbers in the journal (reports_dir/journal.jsonl) are left out.
+
+    Ctrl-C hangs up all calls. SIGTERM drains: no more numbers are dialled, calls in progress may end (call.drain_s),
+    and the exit status is 0; a second SIGTERM is as good as Ctrl-C.
+    """
     settings = _settings(config, model=model, gateway=gateway, scenario=scenario)
     if audio_server:
         settings = settings.replacing(server={"elsewhere": audio_server})
+    if pages and metrics_port is not None:
+        raise typer.BadParameter("with --pages, metrics are at /metrics of the pages: leave --metrics-port out")
     book = Path(settings.call.reports_dir) / "journal.jsonl"
     mask = bool(ctx.obj) and not console.is_terminal  # who watches a terminal knows whom they call; a file lasts
     targets = _targets(to or [], numbers, None if again else book, mask=mask)
@@ -113,9 +122,12 @@ def call(
         if book.exists():
             _run(settled(settings, book))  # calls of an earlier run are not left up
         raise typer.BadParameter("no number to dial: give --to NUMBER or --list FILE")
-    reports = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, pages=pages))
-    console.print(report_table(reports, mask=mask))
-    if any(report.errors for report in reports):
+    seen = _Seen(pages=pages, metrics_port=metrics_port)
+    ended = _run(_call_all(settings, targets, at_once, book, again=again, mask=mask, seen=seen))
+    console.print(report_table(ended.reports, mask=mask))
+    if ended.drained:
+        errors.print(f"drained: {ended.not_dialled} of {len(targets)} numbers were not dialled", style="yellow")
+    elif any(report.errors for report in ended.reports):
         raise typer.Exit(1)
 
 
@@ -131,6 +143,7 @@ def serve(
     clients: Annotated[bool, typer.Option(help="serve captions, other clients and the pages")] = True,  # noqa: FBT002
     calls_host: Annotated[str, typer.Option(help="address for calls; not loopback needs a token")] = "",
     calls_port: Annotated[int | None, typer.Option(help="port for calls", min=0, max=65535)] = None,
+    metrics_port: Annotated[int | None, typer.Option(help=METRICS_HELP, min=0, max=65535)] = None,
     model: Annotated[str, typer.Option("--model", "--model-id", help="telephone-fr, small, large-v3-turbo ...")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "",
     dtype: Annotated[str, typer.Option(help="float16, float32 or int8")] = "",
@@ -141,16 +154,21 @@ def serve(
     Clients: / (--root), /captions, /ws/transcription, /vad, /ajax/audio and the page of calls at /calls. Calls:
     mod_audio_stream in, events back as mod_audio_stream::json. WHISPER_MODEL_PATH, WHISPER_LAN and WHISPER_LOG_LEVEL
     are obeyed where no option says otherwise.
+
+    Ctrl-C ends it at once. SIGTERM drains: no new calls and clients, calls in progress may end (server.drain_s), and
+    the exit status is 0; a second SIGTERM is as good as Ctrl-C.
     """
     if not (calls or clients):
         raise typer.BadParameter("--no-calls and --no-clients leave nothing to serve")
+    if clients and metrics_port is not None:
+        raise typer.BadParameter("the clients' port has /metrics: --metrics-port goes with --no-clients")
     given: dict[str, dict[str, Any]] = {
         "clients": {"root": root, "host": host, "port": port, "certificate": cert, "key": key}
         | {"vad_aggressiveness": vad_aggressiveness},
         "server": {"host": calls_host, "port": calls_port},
         "stt": {"model": model, "device": device, "compute_type": dtype},
     }
-    _run(_serve(_serve_settings(config, given), calls=calls, clients=clients))
+    _run(_serve(_serve_settings(config, given), calls=calls, clients=clients, metrics_port=metrics_port))
 
 
 @app.command()
@@ -194,23 +212,54 @@ add_load_command(app)
 add_bench_command(app)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Where the calls can be watched."""
+
+    pages: bool
+    metrics_port: int | None
+
+
+@dataclass(slots=True)
+class _Ended:
+    """What became of a list of numbers."""
+
+    reports: list[CallReport]
+    not_dialled: int = 0
+    drained: bool = False
+
+
 async def _call_all(
-    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool, pages: bool
-) -> list[CallReport]:
+    settings: RobotConfig, targets: list[str], at_once: int, book: Path, *, again: bool, mask: bool, seen: _Seen
+) -> _Ended:
     reports: list[CallReport] = []
+    dialled: set[str] = set()
     with LiveCalls(console, mask=mask) as live:
-        listeners: list[Callable[[CallUpdate], None]] = [live.update]
+        listeners: list[Callable[[CallUpdate], None]] = [
+            live.update,
+            tell_story,
+            lambda update: dialled.add(update.number),
+        ]
         async with contextlib.AsyncExitStack() as stack:
             told = functools.partial(_tell_all, listeners)
             calling = assembled(settings, journal=book, again=again, on_update=told)
             parts = await stack.enter_async_context(calling)
             keep_started()
-            if pages:
+            if seen.metrics_port is not None:
+                stt = parts.server.stt if parts.server is not None else None
+                status = await stack.enter_async_context(status_server(settings, seen.metrics_port, of=parts, stt=stt))
+                errors.print(f"metrics: http://{settings.clients.host}:{status.port}/metrics")
+            if seen.pages:
                 clients = await stack.enter_async_context(watched(parts, settings))
                 listeners.append(clients.monitor.tell)
                 errors.print(f"calls in progress: http://{settings.clients.host}:{clients.port}/calls")
+            parts.drain = drain_on_sigterm(functools.partial(_say_draining, settings.call.drain_s))
             await parts.call_all(targets, at_once=at_once, on_end=reports.append)
-    return reports
+    return _Ended(reports, len(targets) - len(dialled), parts.draining)
+
+
+def _say_draining(within_s: float) -> None:
+    errors.print(f"draining: calls in progress may end within {within_s:g} s; once more hangs up", style="yellow")
 
 
 def _tell_all(listeners: list[Callable[[CallUpdate], None]], update: CallUpdate) -> None:
@@ -243,13 +292,18 @@ def _serve_settings(path: Path | None, given: dict[str, dict[str, Any]]) -> Robo
         raise  # never reached
 
 
-async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
+async def _serve(settings: RobotConfig, *, calls: bool, clients: bool, metrics_port: int | None) -> None:
     with console.status("loading the model"):
         stt = await asyncio.to_thread(load_stt, settings)
     with stt:
-        # what people say is for a terminal: elsewhere standard output is a file that is kept
-        shown = _print_event if console.is_terminal else _print_nothing
-        async with serving(settings, calls=calls, clients=clients, on_event=shown, stt=stt) as parts:
+        async with contextlib.AsyncExitStack() as stack:
+            # what people say is for a terminal: elsewhere standard output is a file that is kept
+            shown = _print_event if console.is_terminal else _print_nothing
+            serve_all = serving(settings, calls=calls, clients=clients, on_event=shown, stt=stt)
+            parts = await stack.enter_async_context(serve_all)
+            if metrics_port is not None:
+                status = await stack.enter_async_context(status_server(settings, metrics_port, of=parts, stt=stt))
+                console.print(f"metrics on http://{settings.clients.host}:{status.port}/metrics")
             if parts.calls is not None:
                 console.print(f"listening on {parts.calls.settings.host}:{parts.calls.port}, path /call/<uuid>")
             if parts.clients is not None:
@@ -258,7 +312,9 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool) -> None:
                 console.print(f"clients on {where} ({settings.clients.root}), calls on {where}calls")
             console.print("Ctrl-C ends it")
             keep_started()
-            await asyncio.Event().wait()
+            await drain_on_sigterm(functools.partial(_say_draining, parts.drain_s)).wait()
+            if not await parts.drain():
+                errors.print("not all calls have ended in time", style="yellow")
 
 
 async def _simulate(callees: Path, port: int, speed: float, *, everybody: bool) -> None:

@@ -96,6 +96,7 @@ class ServerSettings(_Strict):
     idle_timeout_s: float = Field(default=10.0, gt=0)
     rate_hz: Literal[8000, 16000] = 16000
     send_events: bool = False
+    drain_s: float = Field(default=60.0, ge=0, le=7200)
 
     @model_validator(mode="after")
     def _safe_where_the_world_can_reach(self) -> ServerSettings:
@@ -209,6 +210,7 @@ class CallSettings(_Strict):
     break_resend_ms: int = Field(default=200, ge=50, le=300)
     reply_overlap_ms: int = Field(default=700, ge=0, le=5000)
     reconnect_wait_s: float = Field(default=8.0, gt=0, le=60)
+    drain_s: float = Field(default=60.0, ge=0, le=7200)
     reports_dir: str = "reports"
 
 

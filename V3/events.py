@@ -19,6 +19,7 @@ from V3.errors import WireError
 __all__ = [
     "AnswerClassified",
     "AudioFlagged",
+    "Capacity",
     "Event",
     "Final",
     "Partial",
@@ -157,6 +158,19 @@ class StreamFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity(Event):
+    """How many calls the service can hear at once, how many it does, how many more it would take now.
+
+    Told on every call's stream, first when it opens, then when that has changed; ``draining``: it takes no more at all.
+    """
+
+    capacity: int
+    calls: int
+    room: int
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamClosed(Event):
     """The call's audio ended; ``code`` is the WebSocket close code."""
 
@@ -176,6 +190,7 @@ _KINDS: dict[str, type[Event]] = {
         AnswerClassified,
         ToneHeard,
         AudioFlagged,
+        Capacity,
         StreamFailed,
         StreamClosed,
     )

@@ -182,8 +182,11 @@ def test_the_real_call_script_names_the_phase_that_failed(tmp_path: Path, freesw
     assert "Remedy" in missing.stdout
 
 
-@pytest.mark.parametrize("program", [("-m", "V3", "call"), (str(REAL_CALL),)], ids=["call", "real call"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["terminated", "terminal closed"])
+@pytest.mark.parametrize(
+    ("program", "number"),
+    [(("-m", "V3", "call"), signal.SIGHUP), ((str(REAL_CALL),), signal.SIGHUP), ((str(REAL_CALL),), signal.SIGTERM)],
+    ids=["call, terminal closed", "real call, terminal closed", "real call, terminated"],
+)
 def test_a_call_is_hung_up_when_the_robot_is_sent_away(
     tmp_path: Path, freeswitch: int, program: tuple[str, ...], number: signal.Signals
 ) -> None:

@@ -166,3 +166,12 @@ def test_the_unit_starts_our_command_and_keeps_what_is_not_its_own() -> None:
     assert CliRunner().invoke(app, [*command[1].split(), "--help"]).exit_code == 0
     for line in ("DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "SuccessExitStatus=130"):
         assert f"\n{line}\n" in text
+
+
+def test_calls_that_drain_are_not_killed_meanwhile() -> None:
+    unit = (DEPLOY / "voicebot.service").read_text()
+    stop_s = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert stop_s is not None
+    assert int(stop_s[1]) >= ServerSettings().drain_s + 15  # clients are told and the model is let go afterwards
+    for service in compose()["services"].values():
+        assert int(service["stop_grace_period"].removesuffix("s")) >= ServerSettings().drain_s + 15

@@ -15,6 +15,7 @@ from V3.errors import WireError
 from V3.events import (
     AnswerClassified,
     AudioFlagged,
+    Capacity,
     Event,
     Final,
     Partial,
@@ -55,6 +56,7 @@ BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
     ),
     ToneHeard: st.builds(ToneHeard, **COMMON, kind=TEXTS, start_ms=MS, end_ms=MS, hz=SHARES),
     AudioFlagged: st.builds(AudioFlagged, **COMMON, finding=TEXTS, message=TEXTS),
+    Capacity: st.builds(Capacity, **COMMON, capacity=MS, calls=MS, room=MS, draining=st.booleans()),
     StreamFailed: st.builds(StreamFailed, **COMMON, error=TEXTS, message=TEXTS),
     StreamClosed: st.builds(StreamClosed, **COMMON, code=MS, reason=TEXTS),
 }

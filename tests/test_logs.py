@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from V3.calls.report import CallUpdate
 from V3.config import RobotConfig
-from V3.logs import LogFormat, hide_secrets, set_up_logs
+from V3.logs import LogFormat, hide_secrets, set_up_logs, tell_story
 
 CALL_ID = "12345678-1234-4123-8123-123456789012"
 log = logging.getLogger("V3.somewhere")
@@ -95,3 +96,36 @@ def test_secrets_are_in_no_log(form: LogFormat, mask: bool) -> None:
 )
 def test_what_is_called_a_secret_is_taken_for_one(text: str) -> None:
     assert "unknown9" not in written(LogFormat.TEXT, "%s", text)
+
+
+# ---- the calls' story
+
+
+def story(form: LogFormat, *, level: int = logging.WARNING, mask: bool = True) -> list[str]:
+    out = io.StringIO()
+    set_up_logs(form, mask=mask, stream=out)
+    logging.getLogger().setLevel(level)
+    for state, text in (("DIALLING", ""), ("DETECTING", "« allô »"), ("VERDICT", "HUMAN: words\nforged")):
+        tell_story(CallUpdate(call_id=CALL_ID, number="0199001202", at_ms=2300, state=state, text=text))
+    return out.getvalue().splitlines()
+
+
+def test_the_story_of_calls_is_in_json_logs_without_what_was_said() -> None:
+    told = [json.loads(line) for line in story(LogFormat.JSON)]
+    assert [line["state"] for line in told] == ["DIALLING", "VERDICT"]
+    last = told[-1]
+    assert (last["call_id"], last["level"], last["at_ms"]) == (CALL_ID, "info", 2300)
+    assert last["number"] == "01 99 ** ** 02"
+    assert last["text"] == "HUMAN: words\nforged"
+    assert last["message"] == f"call {CALL_ID}: VERDICT HUMAN: words\\x0aforged"
+
+
+def test_numbers_and_words_are_there_for_who_asks_for_them() -> None:
+    told = [json.loads(line) for line in story(LogFormat.JSON, level=logging.DEBUG, mask=False)]
+    assert [line["text"] for line in told] == ["", "« allô »", "HUMAN: words\nforged"]
+    assert {line["number"] for line in told} == {"0199001202"}
+
+
+def test_text_logs_have_the_story_at_their_level_only() -> None:
+    assert story(LogFormat.TEXT) == []
+    assert len(story(LogFormat.TEXT, level=logging.INFO)) == 2

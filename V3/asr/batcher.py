@@ -20,6 +20,7 @@ import threading
 import time
 import weakref
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
@@ -29,7 +30,7 @@ from V3.asr.transcript import DecodeKind, Decoder, DecodeRequest, Transcript
 from V3.asr.workers import Crew, Job
 from V3.errors import ConfigError, RecognitionError, RecognizerClosed, RecognizerOverloaded
 
-__all__ = ["STALL_S", "Batcher"]
+__all__ = ["STALL_S", "Batcher", "OnBatch"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ STALL_S: Final = 30.0  # Whisper's window on a slow machine takes this long, and
 _CLOSE_TIMEOUT_S: Final = 10.0
 _LAG_SHARE: Final = 0.1  # of a new batch in the mean
 _STRETCH_TOLD: Final = 1.2  # a stretch below it is not worth a line in the log
+
+
+OnBatch = Callable[[Sequence[float], float], None]
 
 
 class Batcher:
@@ -86,9 +90,30 @@ class Batcher:
         return self._queue.replace(waiting, Job(request, self._recognizer.bucket(request)))
 
     @property
+    def on_batch(self) -> list[OnBatch]:
+        """Who is told of every batch: how long each of its requests waited, and how long it took, in seconds.
+
+        They are called from the worker's thread, and may not fail.
+        """
+        return self._queue.on_batch
+
+    @property
     def stretch(self) -> float:
         """How many times rarer than wanted partials should come now; 1.0 with room to spare."""
         return self._queue.stretch
+
+    @property
+    def calls(self) -> int:
+        """Streams that are open."""
+        return self._queue.calls
+
+    def loop_turned(self, *, busy_s: float, late_s: float, passed_s: float) -> None:
+        """The event loop that feeds the calls was busy for ``busy_s`` of ``passed_s`` seconds, and ``late_s`` late."""
+        self._queue.loop_turned(busy_s=busy_s, late_s=late_s, passed_s=passed_s)
+
+    def heard(self, audio_s: float) -> None:
+        """So much audio of calls came in."""
+        self._queue.heard(audio_s)
 
     def call_opened(self) -> None:
         """A stream has begun: one more call that decodes are for."""
@@ -102,8 +127,8 @@ class Batcher:
         """Counts since the start; ``queued`` is what waits now, ``busy_s`` the time spent in decodes.
 
         ``lag_ms`` is the mean time lately from a request to its answer, ``load`` the busy share of the last second and
-        a half, ``stretch`` what partials are stretched by,
-        ``capacity`` how many calls fit by what they cost; ``suppressed_REASON`` and ``redone`` count transcripts;
+        a half, ``stretch`` what partials are stretched by, ``capacity`` how many calls fit by what they cost,
+        ``crowded`` 1 while those that are open are too many; ``suppressed_REASON`` and ``redone`` count transcripts;
         ``replaced`` are threads that stalled or died, ``reloads`` how often the model was loaded again.
         """
         return {**self._queue.stats(), "replaced": self._crew.replaced, "reloads": self._crew.reloads}
@@ -141,10 +166,15 @@ class _Queue:
         self._counts = Counter(decoded=0, batches=0, dropped=0, failed=0, redone=0)
         self._busy_s = 0.0
         self._lag_s = 0.0
+        self.on_batch: list[OnBatch] = []
 
     @property
     def stretch(self) -> float:
         return self._meter.stretch
+
+    @property
+    def calls(self) -> int:
+        return self._meter.calls
 
     def put(self, job: Job) -> list[Job]:
         """Take a job; the jobs that are dropped for it (it may be among them)."""
@@ -173,6 +203,14 @@ class _Queue:
         with self._changed:
             (self._meter.opened if opened else self._meter.closed)(now_s=time.monotonic())
 
+    def heard(self, audio_s: float) -> None:
+        with self._changed:
+            self._meter.heard(audio_s, now_s=time.monotonic())
+
+    def loop_turned(self, *, busy_s: float, late_s: float, passed_s: float) -> None:
+        with self._changed:
+            self._meter.loop_turned(busy_s=busy_s, late_s=late_s, passed_s=passed_s, now_s=time.monotonic())
+
     def take(self) -> list[Job] | None:
         """The next batch, waiting for one; None when the queue has been closed."""
         with self._changed:
@@ -188,17 +226,22 @@ class _Queue:
     def count(self, batch: list[Job], heard: list[Transcript], *, busy_s: float) -> None:
         """A batch is done; nothing was heard when it failed."""
         with self._changed:
+            observers = list(self.on_batch)
             self._counts["batches"] += 1
             self._counts["decoded" if heard else "failed"] += len(batch)
             self._counts["redone"] += sum(transcript.redone for transcript in heard)
             self._counts.update(f"suppressed_{reason}" for transcript in heard for reason in transcript.suppressed)
             self._busy_s += busy_s
             now_s = time.monotonic()
-            lag_s = sum(now_s - job.asked_s for job in batch) / len(batch)
+            waits_s = [max(0.0, now_s - busy_s - job.asked_s) for job in batch]
+            lag_s = sum(waits_s) / len(batch) + busy_s
             self._lag_s += (lag_s - self._lag_s) * _LAG_SHARE
-            self._meter.decoded([job.request.kind for job in batch], busy_s=busy_s, now_s=now_s)
+            if heard:  # a stall or a failure says nothing of what calls cost
+                self._meter.decoded([job.request.kind for job in batch], busy_s=busy_s, now_s=now_s)
             stretch, told = self._meter.stretch, self._told_stretch
             self._told_stretch = stretch > (1.0 if told else _STRETCH_TOLD)
+        for observer in observers:
+            observer(waits_s, busy_s)
         if self._told_stretch and not told:
             log.warning("overloaded: partials come %.1f times rarer; finals and answer detection go first", stretch)
         elif told and not self._told_stretch:
@@ -216,6 +259,7 @@ class _Queue:
 
     def stats(self) -> dict[str, float]:
         with self._changed:
+            self._meter.look(now_s=time.monotonic())
             batches = self._counts["batches"]
             mean = (self._counts["decoded"] + self._counts["failed"]) / batches if batches else 0.0
             return {
@@ -228,6 +272,7 @@ class _Queue:
                 "stretch": self._meter.stretch,
                 "calls": self._meter.calls,
                 "capacity": self._meter.capacity,
+                "crowded": float(self._meter.crowded),
             }
 
     def _size(self) -> int:

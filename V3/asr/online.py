@@ -73,7 +73,8 @@ class StreamingSession:
 
     These attributes may be changed at any time: ``prompt`` (text that came before), ``hotwords`` (words to expect),
     ``partials`` (False: finals only), ``language`` ("auto": detected from the first words that are sure of it, then
-    kept), ``task`` and ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none).
+    kept), ``task``, ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none) and
+    ``final_kind`` (FILE: nobody waits for the words).
     """
 
     def __init__(  # noqa: PLR0913 - settings of one session, each with a default
@@ -99,6 +100,7 @@ class StreamingSession:
         self.prompt = self.hotwords = ""
         self.partials = partials
         self.stretch = 1.0
+        self.final_kind = DecodeKind.FINAL
         self._wanted_language = language
         self.task: Task = "transcribe"
         self._policy: PolicyName = policy
@@ -282,7 +284,7 @@ class StreamingSession:
         if self._vad.speech_ms <= self._segment_speech_ms:
             segment.finish(None)
         elif self._trial is None or self._trial.speech_ms != self._vad.speech_ms:
-            self._due.append(Pending(self._request(DecodeKind.FINAL, segment, end), segment, utterance))
+            self._due.append(Pending(self._request(self.final_kind, segment, end), segment, utterance))
         elif self._trial.transcript is not None:
             segment.finish(self._trial.transcript)
         else:

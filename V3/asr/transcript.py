@@ -36,6 +36,8 @@ class DecodeKind(IntEnum):
     ANSWER = 0
     FINAL = 1
     PARTIAL = 2
+    FILE = 3
+    """Of a recording that nobody waits for while he speaks: it takes the time that calls leave."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from V3.calls.report import CallReport, CallUpdate
 from V3.calls.scenario import Scenario
@@ -21,8 +22,10 @@ from V3.clock import Clock
 from V3.config import RobotConfig, ServerSettings, config_dir
 from V3.errors import CapacityReached, DialRefused
 from V3.system.call_book import CallBook
+from V3.system.call_metrics import CallMetrics
 from V3.system.interrupted import settle_interrupted
 from V3.system.journal import Journal
+from V3.system.loop_watch import LoopWatch
 from V3.system.retention import forget_old_calls
 from V3.system.robot_freeswitch_v3 import RobotFreeSwitchV3
 from V3.system.services.amd_service import AMDService
@@ -42,40 +45,89 @@ Ended = Callable[[CallReport], None]
 
 @dataclass(slots=True)
 class Assembly:
-    """The running parts."""
+    """The running parts. Set ``drain`` to have no more numbers dialled."""
 
     robot: RobotFreeSwitchV3
     esl: EslClient
     server: WebSocketAudioServer | None  # None: it is elsewhere
+    metrics: CallMetrics
+    drain_s: float
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more numbers are dialled."""
+        return self.drain.is_set()
+
+    def ready(self) -> dict[str, Any]:
+        """Whether one more number can be dialled, and how many."""
+        places = self.robot.places
+        return {
+            "ready": self.esl.connected and places.room > 0 and not self.draining,
+            "draining": self.draining,
+            "freeswitch": self.esl.connected,
+            "calls": self.robot.calls_in_progress,
+            "capacity": places.capacity,
+            "room": places.room,
+        }
 
     async def call_all(self, numbers: Iterable[str], *, at_once: int, on_end: Ended = lambda _report: None) -> None:
         """Call every number, ``at_once`` at a time; each report goes to ``on_end``. Cancelled, it hangs up all.
 
         A number that is refused (DialRefused: it was dialled before) is logged and left out. Where the machine can
-        hear no more calls, the next number waits until one has ended.
+        hear no more calls, the next number waits until one has ended. Once ``drain`` is set no more numbers are
+        dialled; the calls in progress may end within ``drain_s``, then those that are left are hung up.
         """
         waiting = iter(numbers)  # one for all: a list of any length costs ``at_once`` tasks
 
         async def caller() -> None:
             for number in waiting:
                 try:
-                    on_end(await self._call_when_there_is_room(number))
+                    report = await self._call_when_there_is_room(number)
                 except DialRefused as exc:  # the calls of the others go on
                     log.warning("%s: %s", number, exc)
+                    continue
+                if report is None:
+                    return
+                on_end(report)
 
         async with asyncio.TaskGroup() as group:
-            for n in range(at_once):
-                group.create_task(caller(), name=f"caller {n}")
+            callers = [group.create_task(caller(), name=f"caller {n}") for n in range(at_once)]
+            bounding = group.create_task(self._end_late(callers), name="drain")
+            await asyncio.wait(callers)
+            bounding.cancel()
 
-    async def _call_when_there_is_room(self, number: str) -> CallReport:
-        while True:
+    async def _end_late(self, callers: Sequence[asyncio.Task[None]]) -> None:
+        """When it drains: hang up, after a while, what has not ended."""
+        await self.drain.wait()
+        _, late = await asyncio.wait(callers, timeout=self.drain_s / self.robot.speed)
+        for task in late:
+            task.cancel()
+
+    async def _call_when_there_is_room(self, number: str) -> CallReport | None:
+        """Its report; None where it is not dialled, for no more numbers are."""
+        while not self.draining:
             try:
                 return await self.robot.call(number)
             except CapacityReached as exc:  # nothing was dialled: asking again dials nobody twice
-                if self.server is None or not self.server.calls:
+                if not self.robot.places.may_have_room:
                     raise
                 log.info("%s waits: %s", number, exc)
-                await self.server.wait_for_room(_ROOM_WAIT_S)
+                await self._wait_for_room()
+        return None
+
+    async def _wait_for_room(self) -> None:
+        """Until there may be room, or no more numbers are dialled."""
+        waits = {
+            asyncio.create_task(self.robot.places.wait_for_room(_ROOM_WAIT_S)),
+            asyncio.create_task(self.drain.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
 def esl_settings(config: RobotConfig, *, speed: float = 1.0) -> EslSettings:
@@ -144,7 +196,23 @@ async def assembled(
         stack.push_async_callback(robot.stop)
         robot.remember(*left)  # one whose originate is still on its way is hung up when it comes
         await settle_interrupted(esl, book, clock=clock)
-        yield Assembly(robot, esl, server)
+        metrics = CallMetrics()
+        parts = Assembly(robot, esl, server, metrics, config.call.drain_s)
+        metrics.dials(robot, esl, draining=lambda: parts.draining)
+        if server is None:
+            stack.push_async_callback(_watching(metrics).stop)
+        else:
+            metrics.hears(server)
+            stack.callback(metrics.leaves, server)
+        yield parts
+
+
+def _watching(metrics: CallMetrics) -> LoopWatch:
+    """The event loop watched, where no audio server does."""
+    watch = LoopWatch()
+    watch.on_turn.append(metrics.turned)
+    watch.start()
+    return watch
 
 
 async def settled(config: RobotConfig, journal: Path) -> None:

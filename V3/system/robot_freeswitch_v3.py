@@ -36,10 +36,11 @@ from V3.errors import (
     VoicebotError,
     WireError,
 )
-from V3.events import AnswerClassified, AudioFlagged, Event, StreamClosed, StreamFailed, from_json
+from V3.events import AnswerClassified, AudioFlagged, Capacity, Event, StreamClosed, StreamFailed, from_json
 from V3.system.active_call import ActiveCall
 from V3.system.call_book import CallBook
 from V3.system.conversation import Conversation, barge_in_rules
+from V3.system.far_server import FarServer
 from V3.system.prompts import Prompts
 from V3.system.scenario_files import load_scenario
 from V3.system.services.websocket_audio_server import WebSocketAudioServer
@@ -79,7 +80,7 @@ class RobotFreeSwitchV3:
 
     ``esl`` is connected and ``server`` started by their owner. Without ``server`` the audio server is elsewhere
     (``python -m V3 serve``) and its events come through FreeSWITCH (mod_audio_stream::json). ``on_update`` gets each
-    line of the live story, on the event loop.
+    line of the live story, ``on_report`` what each call came to, on the event loop.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class RobotFreeSwitchV3:
         self._config = config
         self._esl = esl
         self._server = server
+        self.places: WebSocketAudioServer | FarServer = server or FarServer()
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
         self._scenario = scenario or load_scenario(config.call.scenario)
         _ = self._scenario.finders  # made now: the first call's first prompt would wait for them
@@ -109,6 +111,7 @@ class RobotFreeSwitchV3:
         self._rules = barge_in_rules(config.barge_in)
         self._active: dict[str, ActiveCall] = {}  # by number
         self._endings: set[asyncio.Task[None]] = set()
+        self.on_report: list[Callable[[CallReport], None]] = []
         self.orphans: dict[str, None] = {}  # channels that could not be seen to end, oldest first
         esl.on_connection.append(self._connection_changed)
         esl.on_event.append(self._stray_event)
@@ -116,6 +119,11 @@ class RobotFreeSwitchV3:
     @property
     def calls_in_progress(self) -> int:
         return len(self._active)
+
+    @property
+    def speed(self) -> float:
+        """Seconds of calls per second; 1 against a real FreeSWITCH."""
+        return self._clock.speed
 
     async def call(self, number: str) -> CallReport:
         """Call one number and return what became of it.
@@ -170,13 +178,11 @@ class RobotFreeSwitchV3:
         )
         dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written,
         audio_stream_start(call_id, self._audio_url(call_id))  # and a bad address of ours before anybody is rung up
-        if self._server is not None:
-            self._server.expect(call_id, call.post)  # CapacityReached shows before the telephone rings
+        self.places.expect(call_id, call.post)  # CapacityReached shows before the telephone rings
         try:
             self._book.claim(number, call_id)
         except BaseException:
-            if self._server is not None:
-                self._server.forget(call_id)
+            self.places.forget(call_id)
             raise
         self._active[number] = call
         return call
@@ -439,11 +445,17 @@ class RobotFreeSwitchV3:
         elif event.name == "mod_audio_stream::error":
             call.stream_error = event.text.strip()[:300]
             call.wake()
-        elif event.name == "mod_audio_stream::json" and self._server is None:
+            if isinstance(self.places, FarServer) and not call.stream_open:
+                self.places.stream_refused()
+        elif event.name == "mod_audio_stream::json" and isinstance(self.places, FarServer):
             try:
-                call.post(from_json(event.text))
+                heard = from_json(event.text)
             except WireError as exc:
                 log.warning("call %s: %s", call.call_id, exc)
+                return
+            self.places.take(heard)
+            if not isinstance(heard, Capacity):
+                call.post(heard)
 
     # The end of a call.
 
@@ -464,14 +476,22 @@ class RobotFreeSwitchV3:
             call.report.errors.append(f"internal error: {type(exc).__name__}: {exc}")
         finally:
             self._let_go(call)
+            self._tell_report(call.report)
         await self._book.write(call.report)
         call.update("REPORTED", call.report.disposition)
+
+    def _tell_report(self, report: CallReport) -> None:
+        """Whoever counts and fails is no fault of the call."""
+        for listener in list(self.on_report):
+            try:
+                listener(report)
+            except Exception:  # the root of a callback
+                log.exception("call %s: its report was not taken", report.call_id)
 
     def _let_go(self, call: ActiveCall) -> None:
         if call.line is not None:
             call.line.close()
-        if self._server is not None:
-            self._server.forget(call.call_id)
+        self.places.forget(call.call_id)
         self._active.pop(call.report.number, None)
 
     async def _hang_up(self, call: ActiveCall) -> None:

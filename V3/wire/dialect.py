@@ -178,10 +178,13 @@ class Arrivals:
         self._came: deque[tuple[float, float]] = deque(maxlen=kept)  # end of audio (ms), time (s)
         self._fed_ms = 0.0
 
-    def fed(self, audio: Audio, now_s: float) -> None:
-        """``audio`` at 16 kHz was fed."""
-        self._fed_ms += audio.size * 1000 / RATE_HZ
+    def fed(self, audio: Audio, now_s: float) -> float:
+        """``audio`` at 16 kHz was fed; how many seconds later than what came before allowed."""
+        length_ms = audio.size * 1000 / RATE_HZ
+        late_s = now_s - self._came[-1][1] - length_ms / 1000 if self._came else 0.0
+        self._fed_ms += length_ms
         self._came.append((self._fed_ms, now_s))
+        return max(0.0, late_s)
 
     def since(self, at_ms: int, now_s: float) -> float:
         """Seconds since the audio up to ``at_ms`` had come; what lies further back than that is forgotten."""

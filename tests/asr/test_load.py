@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from V3.asr.load import MAX_STRETCH, LoadMeter
 from V3.asr.transcript import DecodeKind
 
-PARTIAL, FINAL, ANSWER = DecodeKind.PARTIAL, DecodeKind.FINAL, DecodeKind.ANSWER
+PARTIAL, FINAL, FILE = DecodeKind.PARTIAL, DecodeKind.FINAL, DecodeKind.FILE
 
 
 def run(
@@ -77,10 +77,114 @@ def test_capacity_learns_what_calls_cost() -> None:
     for _ in range(10):
         meter.opened(now_s=0.0)
     for second in range(1, 301):  # ten calls that take a twentieth of a worker together
+        meter.heard(10.0, now_s=float(second))
         meter.decoded([PARTIAL, FINAL], busy_s=0.05, now_s=float(second))
     assert meter.calls == 10
     # a call costs 5 ms a second, and its partials could come 1.5 times rarer; the first guess still counts a little
     assert 3 * guessed < meter.capacity < 0.8 * 2 / 0.0041
+
+
+def told(meter: LoadMeter, *, seconds: int, busy_s: float, calls: int = 0, from_s: int = 0) -> list[int]:
+    """The capacity after every second of so much work in finals, with so many calls more."""
+    for _ in range(calls):
+        meter.opened(now_s=float(from_s))
+    figures = []
+    for second in range(from_s + 1, from_s + seconds + 1):
+        for tenth in range(10):
+            meter.heard(meter.calls / 10, now_s=second + tenth / 10)
+            meter.decoded([FINAL], busy_s=busy_s / 10, now_s=second + tenth / 10)
+        figures.append(meter.capacity)
+    return figures
+
+
+def test_a_capacity_that_is_told_moves_in_steps_and_does_not_flap() -> None:
+    meter = LoadMeter(workers=2, decode_s=0.02)
+    told(meter, seconds=200, busy_s=0.4, calls=10)  # 40 ms a second and call: some 40 calls fit
+    figures = []
+    for turn in range(60):  # a little more, a little less, every second
+        figures += told(meter, seconds=1, busy_s=0.4 + 0.04 * (-1) ** turn, from_s=200 + turn)
+    assert 36 <= figures[0] <= 42
+    assert len(set(figures)) == 1
+
+
+def test_capacity_is_never_less_than_the_calls_that_are_open() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.1)
+    calls = 3 * meter.capacity
+    assert told(meter, seconds=30, busy_s=0.9, calls=calls)[-1] == calls
+    for _ in range(calls):
+        meter.closed(now_s=31.0)
+    assert meter.capacity < calls
+
+
+def test_a_machine_that_is_crowded_now_takes_no_more_though_calls_were_cheap_so_far() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.01)
+    for _ in range(40):
+        meter.opened(now_s=0.0)
+    for tenth in range(3000):  # five minutes of next to nothing
+        meter.heard(4.0, now_s=tenth / 10)
+        meter.decoded([PARTIAL], busy_s=0.02, now_s=tenth / 10)
+    assert meter.capacity > 80
+    for tenth in range(3000, 3150):  # something else takes the machine: every decode is ten times slower
+        meter.heard(4.0, now_s=tenth / 10)
+        meter.decoded([PARTIAL, FINAL], busy_s=0.1, now_s=tenth / 10)
+    assert meter.crowded
+    assert meter.capacity == 40
+    for tenth in range(3150, 3400):
+        meter.heard(4.0, now_s=tenth / 10)
+        meter.decoded([PARTIAL], busy_s=0.01, now_s=tenth / 10)
+    assert not meter.crowded
+    assert meter.capacity > 40
+
+
+def test_an_event_loop_that_is_half_busy_bounds_the_calls_and_one_that_is_late_takes_none() -> None:
+    meter = LoadMeter(workers=8, decode_s=0.001)  # a fast engine
+    assert meter.capacity > 1000
+    for _ in range(50):
+        meter.opened(now_s=0.0)
+    for tenth in range(600):
+        meter.loop_turned(busy_s=0.05, late_s=0.01, passed_s=0.1, now_s=tenth / 10)
+    assert meter.capacity == pytest.approx(80, abs=4)  # 50 calls take half of it: four fifths are 80 calls
+    for tenth in range(600, 900):
+        meter.loop_turned(busy_s=0.05, late_s=0.5, passed_s=0.1, now_s=tenth / 10)
+    assert meter.capacity == 50
+
+
+def test_an_idle_event_loop_bounds_nothing() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.01)
+    before = meter.capacity
+    meter.opened(now_s=0.0)
+    for tenth in range(600):
+        meter.loop_turned(busy_s=0.003, late_s=0.001, passed_s=0.1, now_s=tenth / 10)
+    assert meter.capacity >= before
+
+
+def test_audio_that_comes_faster_than_it_is_spoken_crowds_nobody_and_costs_by_its_length() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.01)
+    meter.opened(now_s=0.0)
+    for tenth in range(600):  # a backlog at ten times its speed, heard as fast as the machine can
+        meter.heard(1.0, now_s=tenth / 10)
+        meter.decoded([PARTIAL], busy_s=0.1, now_s=tenth / 10)
+    assert meter.stretch == MAX_STRETCH
+    assert not meter.crowded
+    assert meter.capacity == pytest.approx(0.8 / (0.1 / 1.5), abs=2)  # a tenth of a second for each of audio
+
+
+def test_a_recording_takes_what_calls_leave_and_nothing_of_the_capacity() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.01)
+    before = meter.capacity
+    for tenth in range(3000):
+        meter.decoded([FILE], busy_s=0.1, now_s=tenth / 10)
+    assert meter.busy > 0.9
+    assert (meter.capacity, meter.stretch, meter.crowded) == (before, 1.0, False)
+
+
+def test_after_a_burst_the_capacity_comes_back_without_a_decode() -> None:
+    meter = LoadMeter(workers=1, decode_s=0.01)
+    told(meter, seconds=20, busy_s=1.0, calls=5)
+    low = meter.capacity
+    for second in range(20, 400):
+        meter.look(now_s=float(second))
+    assert meter.capacity > low
 
 
 @given(

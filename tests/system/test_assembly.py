@@ -114,3 +114,37 @@ def test_beyond_what_the_machine_can_hear_a_number_waits_and_is_dialled_once(
         assert [report.disposition for report in reports] == ["BUSY"] * 3
 
     run(test)
+
+
+def test_a_number_that_waits_for_room_is_not_dialled_once_all_drains(
+    stt: WhisperStreamingSTT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call goes on to its end; the number that waits, and those after it, are left."""
+    monkeypatch.setattr(WhisperStreamingSTT, "capacity", 1)
+
+    async def test() -> None:
+        numbers = [f"019900129{n}" for n in range(4)]
+        reports: list[CallReport] = []
+        async with rigged(stt, tmp_path, dict.fromkeys(numbers, answering())) as rig:
+            calling = asyncio.create_task(rig.parts.call_all(numbers, at_once=2, on_end=reports.append))
+            await until(lambda: any(update.state == "DETECTING" for update in rig.updates))
+            rig.parts.drain.set()
+            await calling
+            assert rig.simulator.dialled == numbers[:1]
+        assert [(report.label, report.errors) for report in reports] == [("NO_ANSWER", [])]
+
+    run(test)
+
+
+def test_calls_that_last_longer_than_the_draining_are_hung_up(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
+    async def test() -> None:
+        reports: list[CallReport] = []
+        async with rigged(stt, tmp_path, {"0199001290": answering()}, call={"drain_s": 0.5}) as rig:
+            calling = asyncio.create_task(rig.parts.call_all(["0199001290"], at_once=1, on_end=reports.append))
+            await until(lambda: any(update.state == "DETECTING" for update in rig.updates))
+            rig.parts.drain.set()
+            await calling
+            assert rig.updates[-1].state == "REPORTED"
+        assert reports == []
+
+    run(test)

@@ -57,7 +57,7 @@ async def _until_ended(page: Any) -> list[dict[str, Any]]:
 
 def test_without_a_recogniser_here_there_are_no_pages() -> None:
     async def test() -> None:
-        elsewhere = Assembly(robot=None, esl=None, server=None)  # type: ignore[arg-type]
+        elsewhere = Assembly(robot=None, esl=None, server=None, metrics=None, drain_s=0)  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match="elsewhere"):
             async with watched(elsewhere, RobotConfig()):
                 pass

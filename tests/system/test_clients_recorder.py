@@ -127,7 +127,7 @@ class Scripted(ScriptedRecognizer):
     def self_test(self) -> None:
         return None
 
-    def decode_time_s(self, *, rows: int) -> float:
+    def decode_time_s(self, *, rows: int, workers: int) -> float:
         return 0.001 * rows
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Transcript]:

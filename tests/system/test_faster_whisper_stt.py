@@ -35,7 +35,7 @@ class Gated(ScriptedRecognizer):
     def self_test(self) -> None:
         return None
 
-    def decode_time_s(self, *, rows: int) -> float:
+    def decode_time_s(self, *, rows: int, workers: int) -> float:
         return 0.01 * rows
 
 

@@ -263,8 +263,8 @@ def test_the_stream_lost_during_a_pause_the_prompt_goes_on(stt: WhisperStreaming
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             assert rig.parts.server is not None
-            (socket,) = rig.parts.server._live.values()
-            socket.transport.abort()
+            (stream,) = rig.parts.server._live.values()
+            stream._socket.transport.abort()
             report = await call
             truth = rig.truth(report)
         assert report.stream_restarts == 1

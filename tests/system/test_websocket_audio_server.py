@@ -21,6 +21,7 @@ from V3.config import AnswerSettings
 from V3.errors import RecognitionError
 from V3.events import (
     AnswerClassified,
+    Capacity,
     Event,
     Final,
     Partial,
@@ -456,8 +457,16 @@ def test_events_go_back_on_the_socket_as_json(stt: WhisperStreamingSTT) -> None:
         async with listening(stt, send_events=True) as ears, ears.call() as socket:
             await stream(socket, answer_audio())
             back: list[Event] = []
+            room: list[Capacity] = []
             while not (back and isinstance(back[-1], AnswerClassified)):
-                back.append(from_json(str(await socket.recv())))
+                event = from_json(str(await socket.recv()))
+                if isinstance(event, Capacity):
+                    room.append(event)
+                else:
+                    back.append(event)
+            assert (room[0].call_id, room[0].at_ms, room[0].calls) == (CALL, 0, 1)
+            assert room[0].room == room[0].capacity - 1
+            ears.events = [event for event in ears.events if not isinstance(event, Capacity)]
             assert back == ears.events[: len(back)]
             assert {type(event) for event in back} >= {StreamOpened, SpeechStarted, SpeechEnded}
 

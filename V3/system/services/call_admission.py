@@ -40,16 +40,16 @@ class CallAdmission:
         self._public = {urlsplit(settings.public_url).hostname} - {None}
         self.doors = Doors(most=_WAITING, most_each=_WAITING_EACH, new_per_s=settings.max_new_per_s)
 
-    def refusal(self, request: Request, token: str) -> tuple[http.HTTPStatus, str] | None:
-        """Why this request, with this token in its path, may not connect; None where it may."""
+    def refusal(self, request: Request, token: str) -> tuple[http.HTTPStatus, str, str] | None:
+        """Why this request, with this token in its path, may not connect: status, in a word, in words. None: it may."""
         if self._token:
             given = token or _bearer(request)
             # "surrogateescape": older websockets hand out header bytes that are no ASCII so
             if hmac.compare_digest(self._token.encode(), given.encode("utf-8", "surrogateescape")):
                 return None
-            return http.HTTPStatus.UNAUTHORIZED, "the token is missing or wrong"
+            return http.HTTPStatus.UNAUTHORIZED, "token", "the token is missing or wrong"
         if not self._is_meant(request.headers.get_all("Host"), request.headers.get_all("Origin")):
-            return http.HTTPStatus.FORBIDDEN, "pages of other origins, and other names, may not connect"
+            return http.HTTPStatus.FORBIDDEN, "foreign", "pages of other origins, and other names, may not connect"
         return None
 
     def _is_meant(self, hosts: list[str], origins: list[str]) -> bool:

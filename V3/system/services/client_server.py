@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -30,10 +30,11 @@ from V3.system.services.call_monitor import CallMonitor
 from V3.system.services.client_admission import Admission
 from V3.system.services.client_connection import close_socket, serve_session
 from V3.system.services.client_http_server import HttpServer
-from V3.system.services.client_metrics import ClientMetrics
+from V3.system.services.client_metrics import ClientMetrics, EngineMetrics
 from V3.system.services.client_pages import WEB, SecurityHeaders, page_routes
 from V3.system.services.client_session import ClientSession
 from V3.system.services.source_book import SourceBook
+from V3.system.services.status_server import status_routes
 from V3.system.services.transcription_api import TranscriptionApi
 from V3.wire.captions import Captions
 from V3.wire.dialect import Dialect
@@ -54,8 +55,8 @@ class ClientServer:
     """Serves clients. ``stt`` is a WhisperStreamingSTT, shared with the audio server of the calls.
 
     ``calls`` says how many telephone calls are expected or heard, None that this server hears none: they come first, so
-    clients leave ``kept_for_calls`` of the machine to them. ``board`` is what the page of calls shows. ``web`` is the
-    folder of the pages.
+    clients leave ``kept_for_calls`` of the machine to them. ``calls_room`` says how many more calls there can be.
+    ``board`` is what the page of calls shows, ``registry`` what /metrics tells. ``web`` is the folder of the pages.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ClientServer:
         settings: ClientSettings | None = None,
         calls: Callable[[], int] | None = None,
         board: CallBoard | None = None,
+        registry: CollectorRegistry | None = None,
         web: Path = WEB,
     ) -> None:
         self.settings = settings or ClientSettings()
@@ -75,9 +77,14 @@ class ClientServer:
         self._sessions: set[ClientSession] = set()
         self._names = itertools.count(1)
         self._stopping = False
+        self._draining = False
+        self.also_draining: Callable[[], bool] = lambda: False
+        self.calls_room: Callable[[], int] = lambda: 0
         self._all_gone = asyncio.Event()
         self.refused = 0
-        self.metrics = ClientMetrics(stt.stats)
+        self.registry = registry or CollectorRegistry(auto_describe=False)
+        self.metrics = ClientMetrics(self.registry)
+        EngineMetrics(stt.stats, self.registry)
         self.monitor = CallMonitor(board or CallBoard(), self._engine)
         self._uploads = TranscriptionApi(stt, self.settings, self._admission, self.metrics, room=lambda: self.room)
         self._http = HttpServer(SecurityHeaders(self._app(web), self._admission), self.settings)
@@ -88,13 +95,20 @@ class ClientServer:
         return self._http.port
 
     @property
+    def draining(self) -> bool:
+        """Whether no new clients are taken: this server drains, or the robot beside it (``also_draining``)."""
+        return self._draining or self.also_draining()
+
+    @property
     def clients(self) -> int:
         """WebSocket clients that are connected."""
         return len(self._sessions)
 
     @property
     def room(self) -> int:
-        """How many more clients can be heard, by what decodes take on this machine."""
+        """How many more clients can be heard, by what decodes take on this machine; none while it drains."""
+        if self.draining:
+            return 0
         capacity, open_streams = int(self._stt.capacity), int(self._stt.stats()["calls"])
         if self._calls is None:
             return max(0, capacity - max(open_streams, self.clients))
@@ -106,6 +120,11 @@ class ClientServer:
         """Listen. Raises OSError when the address is taken, ConfigError for a certificate that cannot be used."""
         await self._http.start()
         self.monitor.start()
+
+    async def drain(self, within_s: float) -> bool:
+        """Take no new clients and files, and wait for files under way; False where they are not done in time."""
+        self._draining = True
+        return await self._uploads.done(within_s)
 
     async def stop(self) -> None:
         """Close every client (1001) and stop listening."""
@@ -135,9 +154,7 @@ class ClientServer:
             WebSocketRoute("/", self._endpoint(self.settings.root)),
             WebSocketRoute("/ws/calls", self._serve_monitor),
             WebSocketRoute("/{rest:path}", self._refuse_path),
-            Route("/healthz", self._healthz),
-            Route("/readyz", self._readyz),
-            Route("/metrics", self._metrics),
+            *status_routes(self._ready, self.registry, self._admission),
             Route("/v1/audio/transcriptions", self._uploads.transcribe, methods=["POST"]),
             *page_routes(web),
         ]
@@ -168,7 +185,7 @@ class ClientServer:
         await socket.accept()
         if not self._admission.has_token(socket):
             await self._refuse(socket, "token", "the token is missing or wrong")
-        elif self._stopping:
+        elif self._stopping or self.draining:
             await self._refuse(socket, "stopping", "the server stops", code=GOING_AWAY_CLOSE)
         elif why := self._admission.enter(address := socket.client.host if socket.client else ""):
             await self._refuse(socket, "full", why, code=TRY_LATER_CLOSE)
@@ -254,21 +271,21 @@ class ClientServer:
 
     # ---- HTTP
 
-    async def _healthz(self, _: Request) -> Response:
-        return PlainTextResponse("alive\n")
-
-    async def _readyz(self, _: Request) -> Response:
-        """Whether one more client can be heard."""
-        stats, room = self._stt.stats(), self.room
-        told = {"ready": room > 0 and not self._stopping, "model": stats["model"], "device": stats["device"]}
-        told |= {"capacity": int(stats["capacity"]), "streams": int(stats["calls"]), "room": room}
-        return JSONResponse(told, 200 if told["ready"] else 503)
-
-    async def _metrics(self, request: Request) -> Response:
-        if not self._admission.has_token(request):
-            return PlainTextResponse("the token is missing or wrong\n", 401)
-        page, kind = self.metrics.page()
-        return Response(page, media_type=kind)
+    def _ready(self) -> dict[str, Any]:
+        """Whether one more call or client can be heard, and how many."""
+        stats, room, calls_room = self._stt.stats(), self.room, self.calls_room()
+        return {
+            "ready": max(room, calls_room) > 0 and not self.draining and not self._stopping,
+            "draining": self.draining,
+            "model": stats["model"],
+            "device": stats["device"],
+            "capacity": int(stats["capacity"]),
+            "crowded": bool(stats["crowded"]),
+            "streams": int(stats["calls"]),
+            "calls": self._calls() if self._calls is not None else 0,
+            "calls_room": calls_room,
+            "room": room,
+        }
 
     def _engine(self) -> dict[str, Any]:
         """The counters that the page of calls shows."""

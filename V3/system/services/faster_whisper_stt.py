@@ -122,6 +122,11 @@ class FasterWhisperSTT:
         """How many calls this machine can hear at once, by what their decodes take; at least one."""
         return int(self._batcher.stats()["capacity"])
 
+    @property
+    def batcher(self) -> Batcher:
+        """What all decodes go through: to be told of batches, and to tell of the event loop's load."""
+        return self._batcher
+
     def transcribe(self, buffer: Any) -> Transcript:
         """The text of float32 samples in [-1, 1] or L16 bytes, 16 kHz, of any length. Blocks; thread-safe.
 
@@ -198,7 +203,8 @@ class FasterWhisperSTT:
         on_gpu = self.info.device == "cuda"
         rows = self.options.max_batch or (_GPU_BATCH if on_gpu else _CPU_BATCH)
         workers = self.options.workers or self.info.workers
-        decode_s = self.recognizer.decode_time_s(rows=rows if on_gpu else 1) if self.options.self_test else 0.0
+        timing = {"rows": rows if on_gpu else 1, "workers": workers}
+        decode_s = self.recognizer.decode_time_s(**timing) if self.options.self_test else 0.0
         meter = LoadMeter(workers=workers, hop_ms=self.options.hop_ms, decode_s=decode_s)
         return Batcher(
             self.recognizer,

@@ -20,7 +20,7 @@ from typing import Final as Constant
 
 from V3.asr.batcher import Batcher
 from V3.asr.online import StreamingSession
-from V3.asr.transcript import DecodeRequest, Task, Transcript
+from V3.asr.transcript import DecodeKind, DecodeRequest, Task, Transcript
 from V3.audio.pcm import RATE_HZ, as_frame
 from V3.errors import RecognitionError, RecognitionTimeout, RecognizerClosed, VoicebotError
 from V3.events import Event, Final, Partial, SpeechStarted
@@ -31,6 +31,7 @@ OnEvent = Callable[[Event], None]
 
 _KEPT_FINALS: Constant = 2000  # utterances that ``finish`` can still tell: the oldest are forgotten beyond
 _BURST_SAMPLES: Constant = RATE_HZ  # a long frame is taken in pieces, so that its finals are fetched as they fall due
+_COUNTED_SAMPLES: Constant = RATE_HZ // 2
 _FINISH_TIMEOUT_S: Constant = 10.0
 
 
@@ -57,7 +58,10 @@ class SpeechStream:
         self._wait_s = wait_s
         self._closed = False
         self._forget()
-        batcher.call_opened()
+        self._uncounted_samples = 0
+        self._is_call = session.final_kind is not DecodeKind.FILE
+        if self._is_call:
+            batcher.call_opened()
 
     @property
     def call_id(self) -> str:
@@ -145,12 +149,20 @@ class SpeechStream:
         if self._closed:
             raise RecognizerClosed(f"the stream of call {self.call_id} has been closed")
         audio = as_frame(frame)
+        self._count(audio.size)
         for start in range(0, audio.size, _BURST_SAMPLES):
             self._session.push(audio[start : start + _BURST_SAMPLES])
             self._pump()
             if self._wait_s is not None:
                 self._wait(lambda: bool(self._futures), self._wait_s)
         return self._ready.popleft() if self._ready else (self._partial_text, False)
+
+    def _count(self, samples: int) -> None:
+        """Audio is what the capacity is measured by; told twice a second, not for every frame."""
+        self._uncounted_samples += samples
+        if self._is_call and self._uncounted_samples >= _COUNTED_SAMPLES:
+            self._batcher.heard(self._uncounted_samples / RATE_HZ)
+            self._uncounted_samples = 0
 
     def finish(self, timeout_s: float = _FINISH_TIMEOUT_S) -> Transcript:
         """The audio has ended: decode the rest of it; all text since the stream began (or was reset) comes back.
@@ -194,7 +206,7 @@ class SpeechStream:
 
     def close(self) -> None:
         """No more frames and no more events; decodes that have not begun are cancelled. Use ``finish`` before it."""
-        if not self._closed:
+        if self._is_call and not self._closed:
             self._batcher.call_closed()
         self._closed = True
         for future in self._futures.values():

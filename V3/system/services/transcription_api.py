@@ -73,6 +73,16 @@ class TranscriptionApi:
         self._room = room
         self._names = itertools.count(1)
         self._under_way = 0
+        self._all_done = asyncio.Event()
+
+    async def done(self, within_s: float) -> bool:
+        """Wait until no file is being transcribed; False where that takes longer than ``within_s``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._under_way:
+                    self._all_done.clear()
+                    await self._all_done.wait()
+        return not self._under_way
 
     async def transcribe(self, request: Request) -> Response:
         """Answer one request."""
@@ -85,6 +95,7 @@ class TranscriptionApi:
                 return await self._answer(request)
             finally:
                 self._under_way -= 1
+                self._all_done.set()
         except _Refused as refusal:
             outcome = "refused" if refusal.status < 500 else "failed"
             return refusal.response
@@ -156,7 +167,7 @@ class TranscriptionApi:
                 failures.append(event.message)
 
         loop = asyncio.get_running_loop()
-        stream = self._stt.open_stream(f"file-{next(self._names)}", on_event=note, loop=loop, partials=False)
+        stream = self._stt.open_stream(f"file-{next(self._names)}", on_event=note, loop=loop, file=True)
         try:
             stream.language = wanted.language or stream.language
             stream.prompt = wanted.prompt or stream.prompt

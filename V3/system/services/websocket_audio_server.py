@@ -17,7 +17,7 @@ import http
 import logging
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,11 +33,22 @@ from V3.audio.pcm import Audio
 from V3.calls.answer import AnswerDecider
 from V3.calls.answer_ear import AnswerEar
 from V3.calls.answer_policy import AnswerRules
+from V3.calls.room import RoomNews
 from V3.calls.turns import TurnRules, turn_silence
 from V3.calls.words import Phrases
 from V3.config import LOOPBACK, AnswerSettings, ServerSettings
 from V3.errors import CapacityReached, RecognitionError, VoicebotError, WireError
-from V3.events import AnswerClassified, Event, Partial, SpeechContinues, StreamClosed, StreamFailed, to_json
+from V3.events import (
+    AnswerClassified,
+    Capacity,
+    Event,
+    Partial,
+    SpeechContinues,
+    StreamClosed,
+    StreamFailed,
+    to_json,
+)
+from V3.system.loop_watch import LoopWatch, Turn
 from V3.system.services.amd_service import AMDService
 from V3.system.services.call_admission import CallAdmission, CallConnection, tls_of
 from V3.system.services.call_hearing import CallHearing, Stream
@@ -45,7 +56,7 @@ from V3.system.services.windowed import WindowedStream, transcribed
 from V3.wire.dialect import Arrivals
 from V3.wire.mod_audio_stream import CallPath, ModAudioStream, call_url, parse_path
 
-__all__ = ["WebSocketAudioServer"]
+__all__ = ["REFUSALS", "WebSocketAudioServer"]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +68,13 @@ IDLE_SLACK = 1.25
 _OPEN_TIMEOUT_S = 5.0
 _KEPT_ARRIVALS = 512  # frames of a call whose time of arrival is known: ten seconds of them
 _ANY_NUMBER = 1_000_000  # of an engine that does not know how many calls it can hear
+_NO_PLACE = {
+    "full": "all streams are taken",
+    "capacity": "the calls in progress take all that this machine can hear",
+    "draining": "the server is being stopped and takes no new calls",
+}
+REFUSALS = ("path", "token", "foreign", "unexpected", "twice", *_NO_PLACE)
+_GAP_S = 0.2  # audio so much later than its length is a gap
 _NO_DECIDER = AnswerDecider(machine=(), human=(), hallucinations=Phrases(()))
 
 Handler = Callable[[Event], None]
@@ -90,13 +108,20 @@ class WebSocketAudioServer:
         self._speed = speed
         self._handlers: dict[str, Handler] = {}
         self._classified: set[str] = set()  # expected calls whose verdict was given: a second stream needs none
-        self._live: dict[str, ServerConnection] = {}
+        self._live: dict[str, _Connection] = {}
         self._arrivals: dict[str, Arrivals] = {}
         self._server: Server | None = None
         self._room_made = asyncio.Event()
+        self._stream_ended = asyncio.Event()
+        self._news = RoomNews()
+        self._may_return: frozenset[str] = frozenset()  # calls that were heard when the draining began
+        self.loop_watch = LoopWatch()
+        self.loop_watch.on_turn.append(self._turned)
         self.on_event: list[Handler] = []
         self.others: Callable[[], int] = lambda: 0
-        self.refused = 0
+        self.draining = False
+        self.refusals: Counter[str] = Counter()  # by reason
+        self.audio_gaps = 0
 
     @property
     def stt(self) -> Any:
@@ -130,11 +155,29 @@ class WebSocketAudioServer:
 
     @property
     def room(self) -> int:
-        """How many more calls can be heard, by what decodes take on this machine.
+        """How many more calls can be heard, by what decodes take on this machine; none while it drains.
 
         ``others`` says how many streams of the same recogniser are not calls (clients that are connected).
         """
-        return max(0, int(getattr(self._stt, "capacity", _ANY_NUMBER)) - self.calls - self.others())
+        if self.draining:
+            return 0
+        return max(0, min(self.settings.max_streams - self.calls, self.capacity - self._taken()))
+
+    @property
+    def may_have_room(self) -> bool:
+        """Whether a call that waits for room may get it: one has to end for that."""
+        return self.calls > 0
+
+    @property
+    def capacity(self) -> int:
+        """How many streams can be heard at once; the recogniser's measure."""
+        return int(getattr(self._stt, "capacity", _ANY_NUMBER))
+
+    def _taken(self) -> int:
+        """Streams that are open (a call in stereo has two), or will be: a call that rings has its place."""
+        ringing = len(self._handlers.keys() - self._live.keys())
+        batcher = getattr(self._stt, "batcher", None)
+        return max(self.calls + self.others(), ringing + (batcher.calls if batcher is not None else 0))
 
     def behind_ms(self, event: Event) -> float | None:
         """How long ago the newest audio that was heard for a partial had come, in ms; None for other events.
@@ -152,6 +195,8 @@ class WebSocketAudioServer:
         Raises CapacityReached when one more could not be heard: expect a call before it is dialled.
         """
         if call_id not in self._handlers and call_id not in self._live and self.room < 1:
+            if self.draining:
+                raise CapacityReached("no new calls: the server is being stopped")
             others = f" and {self.others()} clients are connected" if self.others() else ""
             why = f"{self.calls} calls are in progress{others}, and this machine can hear no more at once"
             raise CapacityReached(why)
@@ -194,9 +239,26 @@ class WebSocketAudioServer:
             ping_timeout=20,
             server_header=None,
         )
+        self.loop_watch.start()
+
+    async def drain(self, within_s: float) -> bool:
+        """Take no new calls, and wait until those that are heard have ended; False where some have not in time.
+
+        Expected calls still get their stream, and a call that is heard may start it again.
+        """
+        self.draining = True
+        self._may_return = frozenset(self._live)
+        self._tell_room()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._live:
+                    self._stream_ended.clear()
+                    await self._stream_ended.wait()
+        return not self._live
 
     async def stop(self) -> None:
         """Close every stream (1001) and stop listening."""
+        await self.loop_watch.stop()
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -214,27 +276,64 @@ class WebSocketAudioServer:
         try:
             path = parse_path(request.path)
         except WireError as exc:
-            return self._refuse(connection, http.HTTPStatus.NOT_FOUND, str(exc))
+            return self._refuse(connection, http.HTTPStatus.NOT_FOUND, "path", str(exc))
         if (refusal := self._admission.refusal(request, path.token)) is not None:
             return self._refuse(connection, *refusal)
         if not self._accept_any and path.call_id not in self._handlers:
-            return self._refuse(connection, http.HTTPStatus.NOT_FOUND, f"no call {path.call_id} is expected")
+            why = f"no call {path.call_id} is expected"
+            return self._refuse(connection, http.HTTPStatus.NOT_FOUND, "unexpected", why)
         if path.call_id in self._live:
-            return self._refuse(connection, http.HTTPStatus.CONFLICT, f"call {path.call_id} is being heard already")
-        if not self._has_place(path.call_id):
-            return self._refuse(connection, http.HTTPStatus.SERVICE_UNAVAILABLE, "all streams are taken")
+            why = f"call {path.call_id} is being heard already"
+            return self._refuse(connection, http.HTTPStatus.CONFLICT, "twice", why)
+        if reason := self._no_place(path.call_id):
+            return self._refuse(connection, http.HTTPStatus.SERVICE_UNAVAILABLE, reason, _NO_PLACE[reason])
         return None
 
-    def _has_place(self, call_id: str) -> bool:
-        """Whether this call may be heard: an expected one has its place already."""
+    def _no_place(self, call_id: str) -> str:
+        """Why this call may not be heard, empty where it may: an expected one has its place already."""
         if len(self._live) >= self.settings.max_streams:
-            return False
-        return call_id in self._handlers or self.room > 0
+            return "full"
+        if call_id in self._handlers:
+            return ""
+        if self.draining:
+            return "" if call_id in self._may_return else "draining"
+        return "" if self.room > 0 else "capacity"
 
-    def _refuse(self, connection: ServerConnection, status: http.HTTPStatus, why: str) -> Response:
-        self.refused += 1
+    @property
+    def refused(self) -> int:
+        """Streams that were refused."""
+        return self.refusals.total()
+
+    def _refuse(self, connection: ServerConnection, status: http.HTTPStatus, reason: str, why: str) -> Response:
+        self.refusals[reason] += 1
         log.warning("stream refused: %s", why)
         return connection.respond(status, why + "\n")
+
+    def _turned(self, turn: Turn) -> None:
+        """What the event loop takes bounds the capacity; then it is time to tell of it."""
+        if (batcher := getattr(self._stt, "batcher", None)) is not None:
+            batcher.loop_turned(busy_s=turn.busy_s, late_s=turn.late_s, passed_s=turn.passed_s)
+        if self._live and self._news.worth_telling(capacity=self.capacity, room=self.room, now_s=time.monotonic()):
+            self._tell_room()
+
+    def _tell_room(self) -> None:
+        """It is no news of one call: the calls' own handlers get none."""
+        for call in list(self._live.values()):
+            event = self.room_told_to(call)
+            call.send(event)
+            for everybodys in list(self.on_event):
+                everybodys(event)
+
+    def room_told_to(self, call: _Connection) -> Capacity:
+        """How much room there is, as an event of this call."""
+        return Capacity(
+            call_id=call.call_id,
+            at_ms=call.at_ms,
+            capacity=self.capacity,
+            calls=self.calls,
+            room=self.room,
+            draining=self.draining,
+        )
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
@@ -242,12 +341,14 @@ class WebSocketAudioServer:
             connection.is_known()
         path = parse_path(connection.request.path)
         if path.call_id in self._live:  # two handshakes at the same time, both let in
+            self.refusals["twice"] += 1
             return await connection.close(POLICY_CLOSE, "this call is being heard already")
-        if not self._has_place(path.call_id):
-            return await connection.close(TRY_LATER_CLOSE, "all streams are taken")
-        self._live[path.call_id] = connection
-        self._arrivals[path.call_id] = Arrivals(_KEPT_ARRIVALS)
+        if reason := self._no_place(path.call_id):
+            self.refusals[reason] += 1
+            return await connection.close(TRY_LATER_CLOSE, _NO_PLACE[reason])
         call = _Connection(self, connection, path)
+        self._live[path.call_id] = call
+        self._arrivals[path.call_id] = Arrivals(_KEPT_ARRIVALS)
         code, reason = FAILED_CLOSE, "internal error"
         try:
             code, reason = await self._hear(call)
@@ -255,6 +356,7 @@ class WebSocketAudioServer:
             self._live.pop(path.call_id, None)
             self._arrivals.pop(path.call_id, None)
             await call.close()
+            self._stream_ended.set()
             if path.call_id not in self._live:  # a newer stream of the call has taken its place otherwise
                 call.emit(StreamClosed(call_id=path.call_id, at_ms=call.at_ms, code=code, reason=reason))
             short = reason.encode()[:120].decode(errors="ignore")  # what a CLOSE frame can hold
@@ -296,7 +398,7 @@ class WebSocketAudioServer:
     def came(self, call_id: str, audio: Audio) -> None:
         """Note when a call's audio arrived."""
         if (arrivals := self._arrivals.get(call_id)) is not None:
-            arrivals.fed(audio, time.monotonic())
+            self.audio_gaps += arrivals.fed(audio, time.monotonic()) > _GAP_S / self._speed
 
     def hearing(self, path: CallPath, emit: Handler) -> CallHearing:
         """New ears for one call's callee side."""
@@ -359,7 +461,9 @@ class _Outbox:
 
     def put(self, event: Event) -> None:
         if len(self._events) >= OUTBOX_EVENTS:
-            often = (i for i, waiting in enumerate(self._events) if isinstance(waiting, Partial | SpeechContinues))
+            often = (
+                i for i, waiting in enumerate(self._events) if isinstance(waiting, Partial | SpeechContinues | Capacity)
+            )
             del self._events[next(often, 0)]
         self._events.append(event)
         self._filled.set()
@@ -395,6 +499,10 @@ class _Connection:
 
     def emit(self, event: Event) -> None:
         self._server.deliver(event)
+        self.send(event)
+
+    def send(self, event: Event) -> None:
+        """Send an event back, where events are sent at all."""
         if self._outbox is not None:
             self._outbox.put(event)
 
@@ -407,6 +515,7 @@ class _Connection:
         if self._server.settings.send_events:
             self._outbox = _Outbox()
             self._sender = asyncio.create_task(self._send(self._outbox), name=f"events {self.call_id}")
+        self.send(self._server.room_told_to(self))
         self._hearing = self._server.hearing(self._path, self.emit)
         if self._path.channels > 1:
             self._robot = self._server.stream(f"{self.call_id}/robot", self.emit)

@@ -27,7 +27,7 @@ from rich.console import Console
 from V3.asr.hypothesis import PolicyName
 from V3.asr.model import Recognizer
 from V3.asr.online import StreamingSession
-from V3.asr.transcript import Transcript
+from V3.asr.transcript import DecodeKind, Transcript
 from V3.audio.pcm import FRAME_SAMPLES, RATE_HZ, Audio
 from V3.errors import ConfigError, VoicebotError
 from V3.system.services.audio_files import read_audio
@@ -85,15 +85,19 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         partials: bool = True,
         policy: PolicyName | None = None,
         endpoint: Callable[[Sequence[str]], int] | None = None,
+        file: bool = False,
     ) -> SpeechStream:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
 
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
         next frame. ``call_id`` is one per stream: a call heard in stereo has two. ``policy`` commits the words of
         partials; the service's by default. ``endpoint`` says by its words how many ms of silence end an utterance
-        (:class:`V3.asr.online.StreamingSession`).
+        (:class:`V3.asr.online.StreamingSession`). ``file``: a recording, which takes the time that calls leave and is
+        no call that counts.
         """
-        session = self._session(call_id, partials=partials, policy=policy, endpoint=endpoint)
+        session = self._session(call_id, partials=partials and not file, policy=policy, endpoint=endpoint)
+        if file:
+            session.final_kind = DecodeKind.FILE
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
 
     def open_online_call(self, call_id: str, *, on_event: OnEvent) -> WhisperOnlineCall:
