@@ -57,9 +57,7 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "call", "serve", "transcribe", "simulator", "report", "load", "bench", "models"]
-)
+@pytest.mark.parametrize("command", ["demo", "call", "serve", "transcribe", "simulator", "report", "load", "bench"])
 def test_help_teaches(command: str) -> None:
     ran = CliRunner().invoke(app, [command, "--help"])
     assert ran.exit_code == 0
