@@ -3,7 +3,8 @@
 Three outcomes. *Ignored*: a backchannel ("oui", "mmh", "d'accord" tell that someone listens), a noise, an echo of the
 prompt. *Pause*: somebody has spoken for ``pause_ms`` and nothing says yet that it is less than an interruption: the
 prompt is broken now, and goes on where it was cut if no more than that comes of it. *Stop*: a stop word, ``words``
-words that are no backchannel, ``speech_ms`` of speech, or a digit: the prompt does not come back.
+words that are no backchannel (and more than a sentence's opening, "je vous"), ``speech_ms`` of speech, or a digit: the
+prompt does not come back.
 
 After a pause the callee's final words decide, and a stop word may be less sure than before it; where speech stops and
 no words come within ``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this
@@ -31,7 +32,10 @@ ECHO_SWING_DB = 4.0  # between the words of one prompt
 ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
 WEAK_SIGNS = 2  # of an echo are a sure one
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
-MISHEARD_MS = 600  # no backchannel takes so long
+MISHEARD_MS = 700  # no backchannel takes so long
+OPENERS = frozenset(
+    "je j tu il elle on nous vous ils elles me te se le la les l un une des de du d a au aux ce c ca".split()
+)  # a sentence begins with them, folded: by themselves they say nothing yet
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
 
 
@@ -310,10 +314,11 @@ class BargeInDetector:
             return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms, start_ms)
         others = self._no_backchannel(owners, is_final=is_final)
         counted = [said[index] for index in others if sure[index]]
+        tells = any(part not in OPENERS for part, index in owners if index in others and sure[index])
         if is_final and self._paused:
-            if counted or self._speaks_at_length([said[index] for index in others if likely[index]]):
+            if tells or self._speaks_at_length([said[index] for index in others if likely[index]]):
                 return self._decide(Action.STOP, f"{_count(others)} that are no backchannel", text, at_ms, start_ms)
-        elif len(counted) >= self._rules.words and any(word.stable for word in counted):
+        elif tells and len(counted) >= self._rules.words and any(word.stable for word in counted):
             return self._decide(Action.STOP, f"{_count(counted)} that are no backchannel", text, at_ms, start_ms)
         self._harmless = bool(said) and not others
         if others and not (self._paused or is_final or self._echoes) and self._mode is BargeInMode.SPEECH:
@@ -328,7 +333,9 @@ class BargeInDetector:
         """The words (each once) that belong to no backchannel; unsure ones too, which may be part of one."""
         parts = [part for part, _ in owners]
         kept = self._rules.backchannels.kept(parts)
-        settled = len(parts) if is_final else len(parts) - self._rules.backchannels.begun(parts)
+        begun = self._rules.backchannels.begun(parts)
+        # a final that is no more than a backchannel's beginning ("c'est") is one whose end was not heard
+        settled = len(parts) - (begun if not is_final or begun == len(parts) else 0)
         return sorted({owners[index][1] for index in kept if index < settled})
 
 

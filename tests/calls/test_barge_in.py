@@ -218,11 +218,20 @@ def test_backchannels_and_their_beginnings_are_ignored_and_said_to_be(said: str)
     assert [(d.reason, d.text) for d in decisions] == [("backchannel", said)]
 
 
+def test_the_opening_of_a_sentence_says_nothing_yet() -> None:
+    assert actions(watch(), partial("je vous")) == [Action.PAUSE]  # one: more may come
+    detector = paused()
+    assert actions(detector, final("je vous", at_ms=PROMPT_MS + 1500, end_ms=PROMPT_MS + 900)) == [Action.RESUME]
+    assert actions(watch(), partial("je vous écoute")) == [Action.STOP]
+    detector = paused()
+    assert actions(detector, final("c'est", at_ms=PROMPT_MS + 1500, end_ms=PROMPT_MS + 900)) == [Action.RESUME]
+
+
 def test_the_end_of_a_partial_that_may_become_a_backchannel_is_waited_for() -> None:
     detector = watch()
     assert feed(detector, partial("tout à"), partial("tout à fait")) == []
     assert actions(detector, partial("tout à l'heure")) == [Action.STOP]
-    assert actions(watch(), final("tout à")) == [Action.STOP]  # nothing more will come
+    assert actions(watch(), final("tout à")) == [Action.IGNORE]  # its end was not heard
 
 
 def test_an_utterance_that_was_nothing_is_told_and_a_click_is_not() -> None:
