@@ -32,9 +32,10 @@ ECHO_SWING_DB = 4.0  # between the words of one prompt
 ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
 WEAK_SIGNS = 2  # of an echo are a sure one
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
-MISHEARD_MS = 700  # no backchannel takes so long
+MISHEARD_MS = 550  # no backchannel takes so long
+SHORT_CONFIDENCE = 0.75  # of words that are too short to be sure that they are no backchannel
 OPENERS = frozenset(
-    "je j tu il elle on nous vous ils elles me te se le la les l un une des de du d a au aux ce c ca".split()
+    "je j tu il elle on nous vous ils elles me te se le la les l un une des de du d a au aux ce c ca est suis".split()
 )  # a sentence begins with them, folded: by themselves they say nothing yet
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
 
@@ -313,10 +314,15 @@ class BargeInDetector:
         if stop:
             return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms, start_ms)
         others = self._no_backchannel(owners, is_final=is_final)
+        least = (
+            self._rules.min_confidence if self._at_length(said) else max(self._rules.min_confidence, SHORT_CONFIDENCE)
+        )
+        sure = [word.confidence >= least for word in said]
         counted = [said[index] for index in others if sure[index]]
         tells = any(part not in OPENERS for part, index in owners if index in others and sure[index])
         if is_final and self._paused:
-            if tells or self._speaks_at_length([said[index] for index in others if likely[index]]):
+            unsure = [said[index] for index in others if likely[index]]
+            if tells or (len(unsure) >= self._rules.words and self._at_length(unsure)):
                 return self._decide(Action.STOP, f"{_count(others)} that are no backchannel", text, at_ms, start_ms)
         elif tells and len(counted) >= self._rules.words and any(word.stable for word in counted):
             return self._decide(Action.STOP, f"{_count(counted)} that are no backchannel", text, at_ms, start_ms)
@@ -325,9 +331,15 @@ class BargeInDetector:
             return self._decide(Action.PAUSE, "words that are no backchannel so far", text, at_ms, start_ms)
         return None
 
-    def _speaks_at_length(self, words: Sequence[Word]) -> bool:
-        """Whether unsure words are too many, and were too long, for a backchannel that was misheard."""
-        return len(words) >= self._rules.words and words[-1].end_ms - words[0].start_ms >= MISHEARD_MS
+    def _at_length(self, words: Sequence[Word]) -> bool:
+        """Whether these words were too long for a backchannel that was misheard.
+
+        The recogniser lets the first word begin with its window, some 200 ms before the voice.
+        """
+        if not words:
+            return False
+        voice_ms = self._speech_start_ms if self._speech_start_ms is not None else words[0].start_ms
+        return words[-1].end_ms - max(words[0].start_ms, voice_ms) >= MISHEARD_MS
 
     def _no_backchannel(self, owners: list[tuple[str, int]], *, is_final: bool) -> list[int]:
         """The words (each once) that belong to no backchannel; unsure ones too, which may be part of one."""
