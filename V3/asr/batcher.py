@@ -129,7 +129,8 @@ class Batcher:
         ``lag_ms`` is the mean time lately from a request to its answer, ``load`` the busy share of the last second and
         a half, ``stretch`` what partials are stretched by,
         ``capacity`` how many calls fit by what they cost, ``crowded`` 1 while those that are open are too many;
-        ``suppressed_REASON`` and ``redone`` count transcripts; ``replaced`` are threads that stalled or died, ``reloads`` how often the model was loaded again.
+        ``suppressed_REASON`` and ``redone`` count transcripts;
+        ``replaced`` are threads that stalled or died, ``reloads`` how often the model was loaded again.
         """
         return {**self._queue.stats(), "replaced": self._crew.replaced, "reloads": self._crew.reloads}
 
