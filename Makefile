@@ -1,13 +1,15 @@
 # make demo    the robot calls six simulated callees, with real speech recognition
 # make test    style, types and every test
-# Both set up a virtual environment in .venv first, once.
+# make audit   what is pinned, looked up among known advisories (asks the network)
+# All set up a virtual environment in .venv first, once.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') # many tests wait in real time
 
-.PHONY: help demo test style types tests coverage prompts clean
+.PHONY: help demo test audit style types tests coverage prompts clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -23,6 +25,11 @@ demo: $(READY)
 
 test: style types tests
 
+audit: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit -r requirements.txt
+	$(BIN)/pip-audit -r requirements-gpu.txt
+
 style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,7 +38,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 tests: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 coverage: $(READY)
 	$(BIN)/coverage run -m pytest

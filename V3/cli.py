@@ -1,4 +1,4 @@
-"""The command line: ``python -m V3 demo | call | serve | transcribe | simulator | report | models | convert``.
+"""The command line, ``python -m V3 COMMAND``: demo, call, serve, transcribe, simulator, report, load, bench, models ...
 
 Each ``--help`` teaches its command.
 
@@ -23,21 +23,25 @@ from rich.console import Console
 from rich.text import Text
 
 from V3 import __version__
+from V3.bench_commands import add_bench_command
 from V3.calls.report import CallReport, CallUpdate
 from V3.config import RobotConfig, load_robot
 from V3.console import LiveCalls, report_table
-from V3.demo import CALLEES, run_demo
+from V3.demo import run_demo
 from V3.errors import ConfigError, VoicebotError
 from V3.events import Event, Final, Partial, StreamClosed, StreamOpened
+from V3.load_commands import add_load_command
 from V3.logs import LogFormat, hide_secrets, set_up_logs, tell_story
 from V3.masking import mask_number
 from V3.model_commands import add_model_commands
 from V3.report_commands import add_report_command
 from V3.simulator import FreeSwitchSimulator, load_callees
+from V3.simulator.cast import CALLEES, crowd
 from V3.system.assembly import assembled, load_stt, settled
 from V3.system.journal import Journal
 from V3.system.serving import from_environment, serving, status_server, watched
 from V3.system.signals import cancelled_by_signals, drain_on_sigterm
+from V3.system.started import keep_started
 from V3.telephony.commands import checked_number
 
 __all__ = ["app"]
@@ -182,7 +186,7 @@ def transcribe(
                 console.print(Text(f"{file}: {stt.transcribe_file(file)}"))
             except VoicebotError as exc:
                 failed = True
-                errors.print(Text(f"{file}: {exc}", style="red"))
+                errors.print(Text(f"{file}: {exc}", style="red"), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -190,15 +194,22 @@ def transcribe(
 @app.command()
 def simulator(
     callees: Annotated[Path, typer.Option(help="callees as YAML", exists=True)] = CALLEES,
+    everybody: Annotated[bool, typer.Option("--crowd", help="callees for all numbers of load")] = False,  # noqa: FBT002
     port: Annotated[int, typer.Option(help="event-socket port", min=0, max=65535)] = 8021,
     speed: Annotated[float, typer.Option(help="seconds of calls per second", min=0.1)] = 1.0,
 ) -> None:
-    """Run the embedded FreeSWITCH on its own, to develop against (password ClueCon)."""
-    _run(_simulate(callees, port, speed))
+    """Run the embedded FreeSWITCH on its own, to develop against (password ClueCon).
+
+    With --crowd every number that begins with 01 99 00 is somebody, by its last digit: 1 listens, 2 interrupts, 3
+    hums, 4 is a voicemail, 5 silent, 6 busy, 7 coughs, 8 opts out, 9 refuses, 0 is as people are.
+    """
+    _run(_simulate(callees, port, speed, everybody=everybody))
 
 
 add_model_commands(app)
 add_report_command(app)
+add_load_command(app)
+add_bench_command(app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +244,7 @@ async def _call_all(
             told = functools.partial(_tell_all, listeners)
             calling = assembled(settings, journal=book, again=again, on_update=told)
             parts = await stack.enter_async_context(calling)
+            keep_started()
             if seen.metrics_port is not None:
                 stt = parts.server.stt if parts.server is not None else None
                 status = await stack.enter_async_context(status_server(settings, seen.metrics_port, of=parts, stt=stt))
@@ -285,7 +297,9 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool, metrics_p
         stt = await asyncio.to_thread(load_stt, settings)
     with stt:
         async with contextlib.AsyncExitStack() as stack:
-            serve_all = serving(settings, calls=calls, clients=clients, on_event=_print_event, stt=stt)
+            # what people say is for a terminal: elsewhere standard output is a file that is kept
+            shown = _print_event if console.is_terminal else _print_nothing
+            serve_all = serving(settings, calls=calls, clients=clients, on_event=shown, stt=stt)
             parts = await stack.enter_async_context(serve_all)
             if metrics_port is not None:
                 status = await stack.enter_async_context(status_server(settings, metrics_port, of=parts, stt=stt))
@@ -297,13 +311,14 @@ async def _serve(settings: RobotConfig, *, calls: bool, clients: bool, metrics_p
                 where = f"{kind}://{settings.clients.host}:{parts.clients.port}/"
                 console.print(f"clients on {where} ({settings.clients.root}), calls on {where}calls")
             console.print("Ctrl-C ends it")
+            keep_started()
             await drain_on_sigterm(functools.partial(_say_draining, parts.drain_s)).wait()
             if not await parts.drain():
                 errors.print("not all calls have ended in time", style="yellow")
 
 
-async def _simulate(callees: Path, port: int, speed: float) -> None:
-    simulated = FreeSwitchSimulator(load_callees(callees), speed=speed)
+async def _simulate(callees: Path, port: int, speed: float, *, everybody: bool) -> None:
+    simulated = FreeSwitchSimulator(crowd if everybody else load_callees(callees), speed=speed)
     try:
         await simulated.start(port=port)
         console.print(f"simulated FreeSWITCH on 127.0.0.1:{simulated.port}, password ClueCon; Ctrl-C ends it")
@@ -319,6 +334,10 @@ def _print_event(event: Event) -> None:
             console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {event.text} {mark}"))
         case StreamOpened() | StreamClosed():
             console.print(Text(f"{event.at_ms / 1000:8.2f} s  {event.call_id}  {type(event).__name__}", style="dim"))
+
+
+def _print_nothing(_: Event) -> None:
+    pass
 
 
 def _settings(path: Path | None, *, model: str = "", gateway: str = "", scenario: str = "") -> RobotConfig:
@@ -387,5 +406,5 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _fail(error: BaseException) -> None:
-    errors.print(Text(f"{type(error).__name__}: {error}", style="red"))
+    errors.print(Text(f"{type(error).__name__}: {error}", style="red"), soft_wrap=True)
     raise typer.Exit(1)

@@ -88,7 +88,10 @@ class ServerSettings(_Strict):
     public_url: str = ""
     elsewhere: str = ""
     token: SecretStr = SecretStr("")
+    certificate: str = ""
+    key: str = ""
     max_streams: int = Field(default=200, ge=1)
+    max_new_per_s: float = Field(default=100.0, ge=0)
     max_message_bytes: int = Field(default=65536, ge=640)
     idle_timeout_s: float = Field(default=10.0, gt=0)
     rate_hz: Literal[8000, 16000] = 16000
@@ -96,9 +99,11 @@ class ServerSettings(_Strict):
     drain_s: float = Field(default=60.0, ge=0, le=7200)
 
     @model_validator(mode="after")
-    def _token_where_the_world_can_reach(self) -> ServerSettings:
+    def _safe_where_the_world_can_reach(self) -> ServerSettings:
         if self.host not in LOOPBACK and not self.token.get_secret_value():
             raise ValueError(f"listening on {self.host} needs a token (server.token or VOICEBOT_SERVER_TOKEN)")
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key are given together or not at all")
         return self
 
 
@@ -114,6 +119,7 @@ class ClientSettings(_Strict):
     origins: tuple[str, ...] = ()
     max_clients: int = Field(default=64, ge=1, le=10_000)
     max_per_address: int = Field(default=32, ge=0)
+    max_new_per_s: float = Field(default=50.0, ge=0)
     kept_for_calls: float = Field(default=0.25, ge=0, lt=1)
     max_message_bytes: int = Field(default=8_388_608, ge=65_536, le=268_435_456)
     idle_timeout_s: float = Field(default=120.0, gt=0, le=86_400)
@@ -209,10 +215,11 @@ class CallSettings(_Strict):
 
 
 class RecordingSettings(_Strict):
-    """Calls as stereo WAVs, written by FreeSWITCH; how long they and the reports are kept."""
+    """Calls as stereo WAVs, written by FreeSWITCH; callees' words in reports; how long all that is kept."""
 
     enabled: bool = False
     folder: str = ""
+    transcripts: bool = False
     retention_days: int = Field(default=30, ge=0, le=3650)
 
     @model_validator(mode="after")

@@ -139,7 +139,7 @@ def _folder(folder: Path, index: Path, *, pages: int, mask: bool) -> None:
         try:
             reports.append((path, _read(path)))
         except ConfigError as exc:
-            errors.print(Text(f"left out: {exc}", style="yellow"))
+            errors.print(Text(f"left out: {exc}", style="yellow"), soft_wrap=True)
     if not reports:
         raise ConfigError(f"{folder} holds no reports of calls")
     newest = sorted(reports, key=lambda each: each[1].started_at, reverse=True)[:pages]
@@ -157,11 +157,11 @@ def _page(path: Path, call: CallReport, *, mask: bool) -> str:
     try:
         sides = _sides(call, path, None)
     except AudioError as exc:
-        errors.print(Text(str(exc), style="yellow"))
+        errors.print(Text(str(exc), style="yellow"), soft_wrap=True)
         sides = None
     return call_page(call, draw_call(call, sides, mask=mask), sides, mask=mask)
 
 
 def _fail(error: Exception) -> NoReturn:
-    errors.print(Text(f"{type(error).__name__}: {error}", style="red"))
+    errors.print(Text(f"{type(error).__name__}: {error}", style="red"), soft_wrap=True)
     raise typer.Exit(1)

@@ -29,7 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from scripts.bench.capacity import Level, conversation, measure, rising
-from scripts.bench.material import load_recordings
+from scripts.bench.material import DATA, load_recordings
 from scripts.bench.plots import plot_capacity
 from scripts.bench.random_model import SHAPES, FixedPace, write_random_model
 from scripts.bench.report import Machine, write_json
@@ -39,7 +39,6 @@ from V3.audio.pcm import Audio
 from V3.errors import ConfigError, VoicebotError
 from V3.system.services.whisper_streaming_stt import SttOptions, WhisperStreamingSTT
 
-_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech_fr"
 _STEPS: Final = "10,20,40,60,80,100,130,160,200,260,340,440,560,720"
 _LINES: Final = 8
 _LINE_S: Final = 60.0
@@ -52,7 +51,7 @@ if not console.is_terminal:
 
 @app.command()
 def main(
-    data: Annotated[Path, typer.Option(help="folder with recordings and index.jsonl")] = _DATA,
+    data: Annotated[Path, typer.Option(help="folder with recordings and index.jsonl")] = DATA,
     model: Annotated[str, typer.Option(help="telephone-fr, a directory, small, ...")] = SHIPPED_MODEL,
     model_shape: Annotated[str, typer.Option(help=f"with --random-weights: {', '.join(SHAPES)}")] = "",
     random_weights: Annotated[  # noqa: FBT002

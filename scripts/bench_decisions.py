@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.barge.sounds import DialogueSound, load_bundled
-from scripts.bench.report import cpu_name
+from scripts.bench.report import write_json
 from V3.audio.pcm import FRAME_SAMPLES, SAMPLES_PER_MS, Audio
 from V3.calls.answer import AnswerDecider
 from V3.calls.answer_ear import AnswerEar
@@ -47,6 +47,7 @@ from V3.calls.words import Phrases
 from V3.config import BargeInSettings
 from V3.events import Event, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 from V3.events import Final as FinalWords
+from V3.system.machine import cpu_name
 from V3.system.scenario_files import load_scenario
 from V3.system.services.amd_service import AMDService
 from V3.system.services.audio_files import read_audio
@@ -185,13 +186,25 @@ def _least(rounds: int, measure: Callable[[], Times]) -> Times:
     return least
 
 
-def _row(table: Table, name: str, times_ns: Times) -> None:
-    us = times_ns * _US
-    figures = (us.mean(), np.median(us), np.percentile(us, 99), us.max())
-    table.add_row(name, f"{us.size}", *(f"{figure:.1f}" for figure in figures))
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one thing costs, in microseconds."""
+
+    what: str
+    times: int
+    mean: float
+    median: float
+    p99: float
+    most: float
+
+    @classmethod
+    def of(cls, what: str, times_ns: Times) -> Cost:
+        us = times_ns * _US
+        figures = (us.mean(), np.median(us), np.percentile(us, 99), us.max())
+        return cls(what, us.size, *(round(float(figure), 1) for figure in figures))
 
 
-def _answer_rows(table: Table, sounds: Sequence[DialogueSound], rounds: int) -> None:
+def _answer_costs(sounds: Sequence[DialogueSound], rounds: int) -> Iterator[Cost]:
     decider = AMDService().decider
     by_kind = {kind: [_said(sound) for sound in sounds if sound.kind == kind] for kind in ("greeting", "interruption")}
     calls = [
@@ -202,10 +215,10 @@ def _answer_rows(table: Table, sounds: Sequence[DialogueSound], rounds: int) -> 
     least = [_least(rounds, lambda call=call: np.stack(_hear(dataclasses.replace(decider), call))) for call in calls]  # type: ignore[misc]
     pushed, looked = np.concatenate(least, axis=1)
     told = np.concatenate([np.isin(np.arange(len(call.frames)), [*call.texts]) for call in calls])
-    _row(table, "who answered: push (voice, tones, level)", pushed)
-    _row(table, "who answered: look, no new words", looked[~told])
-    _row(table, "who answered: look, all words told again", looked[told])
-    _row(table, "who answered: push and look, every frame", pushed + looked)
+    yield Cost.of("who answered: push (voice, tones, level)", pushed)
+    yield Cost.of("who answered: look, no new words", looked[~told])
+    yield Cost.of("who answered: look, all words told again", looked[told])
+    yield Cost.of("who answered: push and look, every frame", pushed + looked)
 
 
 def _voicemail() -> _Said:
@@ -218,7 +231,7 @@ def _voicemail() -> _Said:
     return _Said(audio, words, words[-1].end_ms)
 
 
-def _barge_rows(table: Table, sounds: Sequence[DialogueSound], rounds: int) -> None:
+def _barge_costs(sounds: Sequence[DialogueSound], rounds: int) -> Iterator[Cost]:
     settings = BargeInSettings()
     rules = BargeInRules(
         speech_ms=settings.speech_ms, pause_ms=settings.pause_ms, words=settings.words,
@@ -233,11 +246,11 @@ def _barge_rows(table: Table, sounds: Sequence[DialogueSound], rounds: int) -> N
     spent = np.concatenate(least)
     kinds = np.array([type(event).__name__ for events in utterances for event in events])
     for kind in ("SpeechContinues", "Partial", "Final"):
-        _row(table, f"whether to stop: feed of one {kind}", spent[kinds == kind])
+        yield Cost.of(f"whether to stop: feed of one {kind}", spent[kinds == kind])
     per_frame = [
         times.sum() / ((events[-1].at_ms + GAP_MS) / FRAME_MS) for times, events in zip(least, utterances, strict=True)
     ]
-    _row(table, "whether to stop: per frame, by utterance", np.array(per_frame))
+    yield Cost.of("whether to stop: per frame, by utterance", np.array(per_frame))
 
 
 def _echoes(prompt: str) -> Iterator[_Said]:
@@ -250,21 +263,33 @@ def _echoes(prompt: str) -> Iterator[_Said]:
 
 def main(
     rounds: Annotated[int, typer.Option(help="a frame's time is the least of so many", min=1)] = 7,
+    json_path: Annotated[Path | None, typer.Option("--json", help="write the figures to this file")] = None,
 ) -> None:
     """Time the decision cores on this machine."""
     sounds = load_bundled()
+    load = os.getloadavg()[0]
+    gc.disable()  # its pauses belong to the whole program
+    answer, barge_in = list(_answer_costs(sounds, rounds)), list(_barge_costs(sounds, rounds))
+    gc.enable()
+    console.print(_table(answer, barge_in))
+    console.print(f"Load {load:.1f} when begun; the least of {rounds} rounds for each. A frame is {FRAME_MS} ms.")
+    if json_path is not None:
+        machine = {"cpu": cpu_name(), "cores": os.cpu_count(), "load": load, "python": platform.python_version()}
+        write_json(json_path, machine, rounds=rounds, frame_ms=FRAME_MS, microseconds=[*answer, *barge_in])
+        console.print(f"written: {json_path}")
+
+
+def _table(*sections: Sequence[Cost]) -> Table:
     table = Table(title=f"Microseconds; {cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     table.add_column("what")
     for name in ("times", "mean", "median", "p99", "most"):
         table.add_column(name, justify="right")
-    load = os.getloadavg()[0]
-    gc.disable()  # its pauses belong to the whole program
-    _answer_rows(table, sounds, rounds)
-    table.add_section()
-    _barge_rows(table, sounds, rounds)
-    gc.enable()
-    console.print(table)
-    console.print(f"Load {load:.1f} when begun; the least of {rounds} rounds for each. A frame is {FRAME_MS} ms.")
+    for costs in sections:
+        for cost in costs:
+            figures = (cost.mean, cost.median, cost.p99, cost.most)
+            table.add_row(cost.what, str(cost.times), *(f"{figure:.1f}" for figure in figures))
+        table.add_section()
+    return table
 
 
 if __name__ == "__main__":

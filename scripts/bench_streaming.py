@@ -31,7 +31,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from scripts.bench.compare import Contender, Tally, Yardstick, run_all
 from scripts.bench.engines import Ours, ReTranscription, plain_transcribe
 from scripts.bench.hour import run_hour
-from scripts.bench.material import Call, join_calls, load_recordings
+from scripts.bench.material import DATA, Call, join_calls, load_recordings
 from scripts.bench.plots import plot_comparison, plot_hour
 from scripts.bench.report import Machine, comparison_table, hour_table, ratios, write_json
 from scripts.bench.whisper_streaming import Peer, WhisperStreaming, WhisperStreamingVac
@@ -42,7 +42,6 @@ from V3.errors import VoicebotError
 
 __all__ = ["app"]
 
-_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech_fr"
 _CALL_S: Final = 60.0
 _MINUTES, _QUICK_MINUTES, _HOUR_MINUTES = 5.0, 1.0, 60.0
 _OURS: Final = "ours, LocalAgreement"
@@ -73,7 +72,7 @@ class _Bench:
 
 @app.command()
 def main(
-    data: DataOption = _DATA,
+    data: DataOption = DATA,
     model: Annotated[str, typer.Option(help="telephone-fr, a directory, small, ...: all use it")] = SHIPPED_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "cpu",
     compute_type: Annotated[str, typer.Option(help="int8, float16, ...; default: as stored")] = "default",

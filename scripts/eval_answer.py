@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +29,10 @@ from rich.progress import track
 from rich.table import Table
 
 from scripts.answers.accounts import LABELS, Account, Judged
+from scripts.answers.bundled import write_calls
 from scripts.answers.deciders import keywords_only, timing_moments, timing_only, with_timing, words_only
 from scripts.answers.hearing import HeardCall, hear, judge
-from scripts.answers.recordings import read_calls, read_texts
+from scripts.answers.recordings import LabelledCall, read_calls, read_texts
 from scripts.answers.training import HAND_TIMING, fit_timing
 from scripts.bench.report import Machine
 from V3.asr.model import Recognizer
@@ -41,6 +44,8 @@ from V3.system.services.amd_service import AMDService
 from V3.system.services.websocket_audio_server import answer_rules
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 160  # a file has no width of its own
 ABLATIONS = {
     "all signals": lambda decider: decider,
     "words alone": words_only,
@@ -52,6 +57,10 @@ ABLATIONS = {
 def main(
     folder: Annotated[Path | None, typer.Argument(help="labelled calls", metavar="DIR")] = None,
     text: Annotated[Path | None, typer.Option(help="labelled texts, judged without audio")] = None,
+    bundled: Annotated[  # noqa: FBT002
+        bool, typer.Option("--bundled", help="hear the few answers that come with this checkout")
+    ] = False,
+    most: Annotated[int, typer.Option(help="calls to hear; 0: all", min=0)] = 0,
     model: Annotated[str, typer.Option(help="recogniser")] = "telephone-fr",
     folds: Annotated[int, typer.Option(help="parts of the cross-validation of the timing weights; 0: none")] = 5,
     config: Annotated[Path | None, typer.Option(help="settings; config/robot.yaml by default")] = None,
@@ -59,14 +68,20 @@ def main(
     out: Annotated[Path | None, typer.Option(help="folder for answer.json and answer.png")] = None,
 ) -> None:
     """Measure answer detection on labelled calls, or on labelled texts."""
-    if folder is None and text is None:
-        raise typer.BadParameter("give a folder of labelled calls, or --text FILE")
+    if folder is None and text is None and not bundled:
+        raise typer.BadParameter("give a folder of labelled calls, --bundled, or --text FILE")
     try:
         found: dict[str, Any] = {}
         if text is not None:
             found["texts"] = _texts(text, wrong)
-        if folder is not None:
-            found["calls"] = _calls(folder, model, folds, answer_rules(load_robot(config).answer), wrong, out)
+        with tempfile.TemporaryDirectory(prefix="answers-") as workspace:
+            if bundled:
+                folder = Path(workspace) / "bundled"
+                write_calls(folder)
+            if folder is not None:
+                calls = read_calls(folder)[: most or None]
+                rules = answer_rules(load_robot(config).answer)
+                found["calls"] = _calls(folder.name, calls, model, folds, rules, wrong, out)
     except VoicebotError as exc:
         console.print(f"{type(exc).__name__}: {exc}", style="red")
         raise typer.Exit(1) from None
@@ -89,22 +104,24 @@ def _texts(path: Path, wrong: int) -> dict[str, Any]:
     return found
 
 
-def _calls(folder: Path, model: str, folds: int, rules: AnswerRules, wrong: int, out: Path | None) -> dict[str, Any]:
+def _calls(
+    name: str, calls: Sequence[LabelledCall], model: str, folds: int, rules: AnswerRules, wrong: int, out: Path | None
+) -> dict[str, Any]:
     decider = AMDService().decider
     recognizer = Recognizer.load(model, cpu_threads=1)
     heard = [
         hear(call, recognizer, decider, window_ms=rules.window_ms)
-        for call in track(read_calls(folder), "hearing the calls", console=console)
+        for call in track(calls, "hearing the calls", console=console)
     ]
     machine = Machine.of(recognizer.info)
-    found: dict[str, Any] = {"machine": str(machine), "folds": folds}
+    found: dict[str, Any] = {"machine": str(machine), "folds": folds, "data": name}
     accounts = {}
-    for name, ablate in ABLATIONS.items():
+    for signals, ablate in ABLATIONS.items():
         judged = _judged(heard, decider, rules, folds, ablate)
-        accounts[name] = Account(judged)
-        _show(f"{folder.name}: {name}", accounts[name], timed=True)
-        found[name] = accounts[name].as_json()
-        if name == "all signals":
+        accounts[signals] = Account(judged)
+        _show(f"{name}: {signals}", accounts[signals], timed=True)
+        found[signals] = accounts[signals].as_json()
+        if signals == "all signals":
             _show_wrong(judged, wrong)
     decodes = sorted(call.decode_ms for call in heard)
     found["window_decode_ms_median"] = round(decodes[len(decodes) // 2], 1)

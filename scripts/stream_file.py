@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 PHRASE: Final = Path(__file__).resolve().parents[1] / "V3" / "simulator" / "sounds" / "oui_c_est_moi.wav"
 PAUSE_S: Final = 1.5  # between two times of the phrase
+MAX_S: Final = 24 * 3600.0  # of a file that is sent as it is read
 
 
 def one_of(*names: str) -> Callable[[str], str]:
@@ -148,10 +149,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         errors.print("stopped", style="yellow")
         raise typer.Exit(130) from None
     except OSError as exc:
-        errors.print(Text(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc), style="red"))
+        errors.print(Text(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc), style="red"), soft_wrap=True)
         raise typer.Exit(1) from exc
     except (ClientFailed, AudioError) as exc:
-        errors.print(Text(str(exc), style="red"))
+        errors.print(Text(str(exc), style="red"), soft_wrap=True)
         raise typer.Exit(1) from exc
 
 
@@ -200,7 +201,7 @@ async def _audio(job: Job) -> AsyncIterator[Audio]:
     if job.seconds < 0:
         try:
             with job.source.open("rb") as file:
-                async for piece in file_audio(file):
+                async for piece in file_audio(file, max_s=MAX_S):
                     yield piece
         except AudioError as exc:
             raise AudioError(f"{job.source}: {exc}") from exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from patient_loop import PatientRecognizer
 
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
@@ -12,5 +13,10 @@ from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 @pytest.fixture(scope="session")
 def stt() -> Iterator[WhisperStreamingSTT]:
     """One recogniser for all: loading it is what takes time."""
-    with WhisperStreamingSTT("telephone-fr", "cpu", "default") as loaded:
+    with WhisperStreamingSTT(recognizer=PatientRecognizer.load(device="cpu")) as loaded:
         yield loaded
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test begins first, so that other workers run the rest meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("soak") is None)

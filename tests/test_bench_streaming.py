@@ -378,7 +378,8 @@ class VACOnlineASRProcessor(OnlineASRProcessor):
 @pytest.fixture
 def peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Peer:
     (tmp_path / "whisper_online.py").write_text(FAKE, encoding="utf-8")
-    monkeypatch.delitem(sys.modules, "whisper_online", raising=False)
+    monkeypatch.setitem(sys.modules, "whisper_online", None)  # so that it is not there afterwards either
+    del sys.modules["whisper_online"]
     return Peer(tmp_path, "the model", chunk_s=1.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
@@ -11,8 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patient_loop import run_patiently
+from rich.console import Console
+from typer.testing import CliRunner
 
 from V3.calls.report import CallReport
+from V3.cli import app
+from V3.demo import run_demo
+from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 
 ROOT = Path(__file__).resolve().parents[1]
 SOUNDS = ROOT / "V3" / "simulator" / "sounds"
@@ -50,17 +57,31 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["", "demo", "call", "serve", "transcribe", "simulator", "report"])
-def test_help_teaches(tmp_path: Path, command: str) -> None:
-    ran = run("-m", "V3", *filter(None, [command]), "--help", cwd=tmp_path)
-    assert ran.returncode == 0
-    assert "Usage" in ran.stdout
+@pytest.mark.parametrize("command", ["demo", "call", "serve", "transcribe", "simulator", "report", "load", "bench"])
+def test_help_teaches(command: str) -> None:
+    ran = CliRunner().invoke(app, [command, "--help"])
+    assert ran.exit_code == 0
+    assert "Usage" in ran.output
 
 
-def test_the_demonstration_ends_with_eight_of_eight(tmp_path: Path) -> None:
-    ran = run("-m", "V3", "demo", cwd=tmp_path)  # in real time: times to pause and to decide are what it shows
-    assert "8 of 8 as scripted" in ran.stdout, ran.stdout + ran.stderr
+def test_help_lists_the_commands(tmp_path: Path) -> None:
+    ran = run("-m", "V3", "--help", cwd=tmp_path)
     assert ran.returncode == 0
+    for command in ("demo", "call", "serve", "transcribe", "simulator", "report", "load", "bench", "models"):
+        assert f" {command} " in ran.stdout
+
+
+def test_the_demonstration_ends_with_eight_of_eight(stt: WhisperStreamingSTT) -> None:
+    told = io.StringIO()
+    right = run_patiently(run_demo(Console(file=told, width=160), speed=8, stt=stt))
+    assert right, told.getvalue()
+    assert "8 of 8 as scripted" in told.getvalue()
+
+
+def test_the_demonstration_runs_as_a_command(tmp_path: Path) -> None:
+    ran = run("-m", "V3", "demo", "--speed", "8", cwd=tmp_path)  # so fast, recognition may lag behind
+    assert re.search(r"(\d) of 8 as scripted", ran.stdout), ran.stdout + ran.stderr
+    assert ran.returncode == ("8 of 8 as scripted" not in ran.stdout)
     assert "\x1b[" not in ran.stdout  # no colours off a terminal
 
 
@@ -120,10 +141,10 @@ def test_numbers_are_shown_to_who_asks_for_them(tmp_path: Path, freeswitch: int)
     ],
 )
 def test_a_wrong_call_names_what_was_wrong(tmp_path: Path, freeswitch: int, arguments: list[str], said: str) -> None:
-    ran = run("-m", "V3", "call", "--config", settings(tmp_path, freeswitch), *arguments, cwd=tmp_path)
-    assert ran.returncode != 0
-    assert said in " ".join(ran.stderr.split())
-    assert "Traceback" not in ran.stderr
+    ran = CliRunner().invoke(app, ["call", "--config", str(settings(tmp_path, freeswitch)), *arguments])
+    assert ran.exit_code != 0
+    assert said in " ".join(ran.output.split())
+    assert isinstance(ran.exception, SystemExit)  # no traceback
 
 
 def test_without_a_freeswitch_the_error_is_a_line(tmp_path: Path) -> None:
@@ -133,11 +154,21 @@ def test_without_a_freeswitch_the_error_is_a_line(tmp_path: Path) -> None:
 
 
 def test_the_real_call_script_passes_phase_by_phase(tmp_path: Path, freeswitch: int) -> None:
-    options = ["--config", str(settings(tmp_path, freeswitch)), "--esl", f"127.0.0.1:{freeswitch}"]
-    ran = run(REAL_CALL, "--to", "0199001204", *options, cwd=tmp_path)
+    options = ["--config", str(settings(tmp_path, freeswitch)), "--esl", f"127.0.0.1:{freeswitch}", "--must-interrupt"]
+    ran = run(REAL_CALL, "--to", "0199001208", *options, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for phase in ("model", "audio server", "FreeSWITCH", "mod_audio_stream: loaded", "DETECTING", "MACHINE"):
-        assert phase in ran.stdout
+    for line in (
+        r"ok      model loaded: telephone-fr on cpu, \S+, in \d+\.\d s",
+        r"ok      server running: port \d+",
+        r"ok      mod_audio_stream: loaded",
+        r" s  DETECTING",
+        r"ok      phase DIALLING: answered after \d+ ms, first audio \d+ ms after the answer",
+        r"ok      phase AMD in batch on 2\.3 s: HUMAN \(person\) \d+ ms after the answer",
+        r"ok      phase PLAYING streaming: first prompt \d+ ms after the verdict, break; \d+ partials",
+        r"ok      barge-in triggered: \d+ ms after speech",
+        r"ok      break confirmed: \d+ ms after the decision, \d+ ms after speech began",
+    ):
+        assert re.search(line, ran.stdout), (line, ran.stdout)
     assert "all phases passed" in ran.stdout
 
 
@@ -145,7 +176,7 @@ def test_the_real_call_script_names_the_phase_that_failed(tmp_path: Path, freesw
     options = ["--config", str(settings(tmp_path, freeswitch))]
     busy = run(REAL_CALL, "--to", "0199001206", *options, cwd=tmp_path)
     assert busy.returncode == 1
-    assert "dialling: BUSY" in busy.stdout
+    assert "FAILED  phase DIALLING: BUSY" in busy.stdout
     missing = run(REAL_CALL, "--to", "0199001206", *options, "--prompts-dir", tmp_path, cwd=tmp_path)
     assert missing.returncode == 1
     assert "Remedy" in missing.stdout

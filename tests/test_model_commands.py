@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -34,10 +32,8 @@ def words(text: str) -> str:
     ("command", "taught"), [("models", ["FOLDER", "--json"]), ("convert", ["--short-context", "V3[convert]"])]
 )
 def test_help_teaches(command: str, taught: list[str]) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "V3", command, "--help"], capture_output=True, text=True, check=False, timeout=55
-    )
-    assert ran.returncode == 0
+    ran = run(command, "--help")
+    assert ran.exit_code == 0
     for word in taught:
         assert word in ran.stdout
 

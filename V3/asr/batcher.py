@@ -127,9 +127,8 @@ class Batcher:
         """Counts since the start; ``queued`` is what waits now, ``busy_s`` the time spent in decodes.
 
         ``lag_ms`` is the mean time lately from a request to its answer, ``load`` the busy share of the last second and
-        a half, ``stretch`` what partials are stretched by,
-        ``capacity`` how many calls fit by what they cost, ``crowded`` 1 while those that are open are too many;
-        ``suppressed_REASON`` and ``redone`` count transcripts;
+        a half, ``stretch`` what partials are stretched by, ``capacity`` how many calls fit by what they cost,
+        ``crowded`` 1 while those that are open are too many; ``suppressed_REASON`` and ``redone`` count transcripts;
         ``replaced`` are threads that stalled or died, ``reloads`` how often the model was loaded again.
         """
         return {**self._queue.stats(), "replaced": self._crew.replaced, "reloads": self._crew.reloads}

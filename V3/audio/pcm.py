@@ -30,6 +30,7 @@ __all__ = [
     "from_alaw",
     "from_l16",
     "from_mulaw",
+    "mean_square",
     "peak",
     "quietest_sample",
     "resample",
@@ -58,13 +59,16 @@ def from_l16(data: bytes | bytearray | memoryview) -> Audio:
     """Signed 16-bit little-endian samples as float32. Raises AudioError for half a sample."""
     if memoryview(data).nbytes % 2:
         raise AudioError(f"L16 audio has two bytes per sample; {memoryview(data).nbytes} bytes were given")
-    return (np.frombuffer(data, dtype="<i2") / np.float32(PCM_SCALE)).astype(np.float32)
+    samples: Audio = np.multiply(np.frombuffer(data, dtype="<i2"), np.float32(1 / PCM_SCALE), dtype=np.float32)
+    return samples
 
 
 def to_l16(audio: Audio) -> bytes:
     """Float samples as signed 16-bit little-endian, rounded; beyond [-1, 1] they are clipped."""
-    samples: NDArray[np.int16] = np.clip(np.rint(audio * PCM_SCALE), _L16_MIN, _L16_MAX).astype("<i2")
-    return samples.tobytes()
+    scaled = np.asarray(audio * PCM_SCALE)
+    np.rint(scaled, out=scaled)
+    np.minimum(np.maximum(scaled, _L16_MIN, out=scaled), _L16_MAX, out=scaled)  # np.clip is slower
+    return scaled.astype("<i2").tobytes()
 
 
 def from_mulaw(data: bytes | bytearray | memoryview) -> Audio:
@@ -152,8 +156,16 @@ def rms_dbfs(audio: Audio) -> float:
     """Level in dB below a full-scale square wave; ``SILENCE_DBFS`` for nothing or digital silence."""
     if not audio.size:
         return SILENCE_DBFS
-    power = float(np.dot(audio, audio)) / audio.size
+    power = mean_square(audio)
     return max(SILENCE_DBFS, 10.0 * math.log10(power)) if power > 0.0 else SILENCE_DBFS
+
+
+def mean_square(audio: Audio) -> float:
+    """The power of samples; there must be some.
+
+    Not by ``np.dot``, which gives up the interpreter lock: beside busy decoding threads it is then waited for.
+    """
+    return float(np.add.reduce(np.square(audio))) / audio.size
 
 
 def peak(audio: Audio) -> float:
@@ -203,7 +215,7 @@ def as_frame(frame: Any) -> Audio:
 
 
 def _check_values(audio: Audio) -> None:
-    largest = float(np.max(np.abs(audio)))  # NaN and infinity come through max: one pass is enough
+    largest = max(float(audio.max()), -float(audio.min()))  # NaN and infinity come through both
     if not math.isfinite(largest):
         raise AudioError("audio holds NaN or infinity")
     if largest > 2.0:

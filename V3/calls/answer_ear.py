@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from V3.audio.pcm import FRAME_SAMPLES, SAMPLES_PER_MS, Audio
+from V3.audio.pcm import FRAME_SAMPLES, SAMPLES_PER_MS, Audio, mean_square
 from V3.audio.tones import Tone, ToneDetector
 from V3.audio.vad import EdgeKind, VadEdge, VoiceActivity
 from V3.calls.answer import AnswerDecider, AnswerVerdict, Timing
@@ -165,7 +165,7 @@ class AnswerEar:
         tones += rang
 
     def _measure(self, frame: Audio) -> None:
-        power = float(np.dot(frame, frame)) / frame.size
+        power = mean_square(frame)
         self._recent_powers.append(power)
         if self.voice.speaking:
             self._loudest = max(self._loudest, sum(self._recent_powers) / len(self._recent_powers))

@@ -4,8 +4,8 @@ A handset lets some of what it plays into its microphone: the robot then hears i
 take that for an interruption. What tells is the text: several telling words are the prompt's own, in its order, and of
 the moment that is being played: a sure sign. Fewer words, all of them of that very moment, are a weak one: people say
 "bonjour" when they are told it. A person who repeats a word of the question has others around it ("quel rendez-vous
-?"), or says it later. A recogniser mishears faint words: of five one may be wrong, and where a weak sign was heard before
-half of them, as long as the last ones are the prompt's.
+?"), or says it later. A recogniser mishears faint words: of five one may be wrong, and where a weak sign was heard
+before half of them, as long as the last ones are the prompt's.
 """
 
 from __future__ import annotations

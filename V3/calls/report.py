@@ -5,6 +5,8 @@ Every moment is in ms from the answer; before the answer it is negative. Words c
 
 from __future__ import annotations
 
+from typing import Any, Final, TypeVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "VoiceReport",
     "WordReport",
 ]
+
+_WORDLESS_KINDS: Final = ("timing", "tone")
 
 
 class _Part(BaseModel):
@@ -161,6 +165,32 @@ class CallReport(_Part):
     def label(self) -> str:
         """The verdict's label; empty when there was none."""
         return self.verdict.label if self.verdict else ""
+
+    def without_words(self) -> CallReport:
+        """A copy without what the callee said; what the scenario asked for (values, keys) stays."""
+        return self.model_copy(
+            update={
+                "verdict": self.verdict and _wordless(self.verdict, evidence=[]),
+                "revised": [_wordless(verdict, evidence=[]) for verdict in self.revised],
+                "barge_ins": [_wordless(entry, verdict=_kind(entry.verdict)) for entry in self.barge_ins],
+                "ignored": [_wordless(entry) for entry in self.ignored],
+                "transcript": [],
+                "partials": [],
+            }
+        )
+
+
+_Heard = TypeVar("_Heard", VerdictReport, BargeInReport, IgnoredReport)
+
+
+def _wordless(part: _Heard, **more: Any) -> _Heard:
+    return part.model_copy(update={"text": "", "reason": _kind(part.reason), **more})
+
+
+def _kind(reason: str) -> str:
+    """A reason without the words it found: ``stop word: non merci`` is one of a stop word."""
+    kind = reason.partition(": ")[0]
+    return reason if kind in _WORDLESS_KINDS else kind
 
 
 class CallUpdate(_Part):

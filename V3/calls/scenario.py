@@ -9,9 +9,11 @@ ScenarioError naming the state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from pathlib import PurePosixPath
 
 import yaml
@@ -109,7 +111,8 @@ class Message(_Strict):
 
 def _file_inside(value: str) -> str:
     path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or any(ord(c) < 32 for c in value) or "@@" in value:
+    expanded = any(sign in value for sign in ("@@", "${", "\\"))  # FreeSWITCH reads more than a name in these
+    if path.is_absolute() or ".." in path.parts or any(ord(c) < 32 for c in value) or expanded:
         raise ValueError(f"{value!r} is not a file inside the prompts folder")
     return value
 
@@ -138,6 +141,14 @@ class Scenario(_Strict):
         if missing:
             raise ValueError("; ".join(f"{where} names the step {t!r}, which is not there" for where, t in missing))
         return self
+
+    @cached_property
+    def finders(self) -> Mapping[str, IntentFinder]:
+        """What finds the intents of each step: made once, for it takes longer than a frame of audio does."""
+        return {
+            name: IntentFinder({label: intent.phrases for label, intent in step.intents.items()})
+            for name, step in self.steps.items()
+        }
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -203,10 +214,7 @@ class ScenarioRunner:
     def __init__(self, scenario: Scenario, *, today: date | None = None) -> None:
         self._scenario = scenario
         self._today = today
-        self._finders = {
-            name: IntentFinder({label: intent.phrases for label, intent in step.intents.items()})
-            for name, step in scenario.steps.items()
-        }
+        self._finders = scenario.finders
         self._name = scenario.start
         self._state = _State.PLAY if scenario.start != END else _State.ENDED
         self._tries = 0

@@ -28,6 +28,8 @@ LEAST_INCHES, MOST_INCHES = 13.0, 60.0
 LEFT_INCHES, RIGHT_INCHES, FOOT_INCHES, GAP_INCHES = 1.0, 0.25, 0.42, 0.07
 LEAST_MS: Final = 5000
 HEAD_INCHES, LINE_INCHES = 0.4, 0.19
+TICKS_S: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600)
+MOST_TICKS: Final = 60
 LEGEND: Final = (
     "(blue shade: voice activity;  orange words: changed later, or unsure;  red edge: prompt cut;  hatched: paused)"
 )
@@ -109,7 +111,8 @@ def _strip(axes: Axes, lane: Lane, scale: Scale, *, last: bool) -> Axes:
     axes.spines[:].set_visible(False)
     axes.tick_params(axis="x", labelbottom=last, length=3 if last else 0, labelsize=8)
     seconds = scale.until_ms // 1000
-    axes.set_xticks(range(0, seconds + 1, 1 if seconds <= 60 else 2 if seconds <= 120 else 5))
+    apart_s = next((step for step in TICKS_S if seconds <= MOST_TICKS * step), seconds // MOST_TICKS)
+    axes.set_xticks(range(0, seconds + 1, apart_s))
     axes.grid(axis="x", color="#ffffff", lw=1.0)
     axes.set_axisbelow(True)
     axes.set_ylabel(lane.name, rotation=0, ha="right", va="center", fontsize=8.5, color="#333333")

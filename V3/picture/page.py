@@ -25,6 +25,9 @@ SHOWN: Final = 0.8
 _NO_SOUND: Final = (
     "<p>No recording of this call is here: <code>recording.enabled</code> in robot.yaml records calls.</p>"
 )
+_NO_WORDS: Final = (
+    "<p>The callee's words were not kept: <code>recording.transcripts</code> in robot.yaml keeps them in reports.</p>"
+)
 
 
 def text(value: object) -> str:
@@ -45,6 +48,7 @@ def call_page(
         _players(sides) if sides is not None else _NO_SOUND,
         _comparison(comparison) if comparison else "",
         *_tables(report),
+        _NO_WORDS if report.voice and not report.transcript else "",
     ]
     return document(title, "".join(body), script=_asset("page.js"))
 

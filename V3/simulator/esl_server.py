@@ -2,6 +2,7 @@
 
 - Commands of a connection are served one after the other; an api that blocks holds back its events too.
 - Events ride a tick of 20 ms, and go out whenever all commands that have come are answered.
+- A page in a browser can post lines to loopback: whoever begins with HTTP is cut off, here as nowhere in FreeSWITCH.
 - bgapi answers at once and raises BACKGROUND_JOB later; jobs finish in any order.
 """
 
@@ -29,6 +30,7 @@ GOODBYE = b"Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\
 STOPPING = b"The system is being shut down.\n"
 MAX_EVENTS = 100_000  # waiting for one connection; further ones are dropped, as FreeSWITCH does
 MAX_COMMANDS = 1000  # read ahead; reading then pauses
+MAX_COMMANDS_OF_STRANGERS = 32
 MAX_COMMAND_BYTES = 1 << 20
 _EVENT_NAMES = """CUSTOM CHANNEL_CREATE CHANNEL_DESTROY CHANNEL_STATE CHANNEL_CALLSTATE CHANNEL_ANSWER CHANNEL_HANGUP
     CHANNEL_HANGUP_COMPLETE CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE CHANNEL_HOLD CHANNEL_UNHOLD CHANNEL_BRIDGE
@@ -188,7 +190,7 @@ class EslConnection:
             while (command := await self._next_command()) is not None:
                 self._commands.append(command)
                 self._waker.kick()
-                while len(self._commands) >= MAX_COMMANDS:
+                while len(self._commands) >= (MAX_COMMANDS if self._authorised else MAX_COMMANDS_OF_STRANGERS):
                     self._room.clear()
                     await self._room.wait()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -204,6 +206,8 @@ class EslConnection:
             if text:
                 break
         command = Command(text)
+        if command.line.endswith(("HTTP/1.1", "HTTP/1.0")):
+            return None
         length = command.header("content-length")
         if length.isdigit() and int(length) <= MAX_COMMAND_BYTES:
             command.body = await self._reader.readexactly(int(length))

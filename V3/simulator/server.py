@@ -75,6 +75,11 @@ class FreeSwitchSimulator:
         self.crashed = False
 
     @property
+    def on_call_gone(self) -> list[Callable[[CallTruth], None]]:
+        """Who is told what happened in a call once its channel is gone."""
+        return self._switch.on_gone
+
+    @property
     def dialled(self) -> list[str]:
         """The number of every outgoing attempt, in order."""
         return self._switch.dialled

@@ -10,7 +10,7 @@ import math
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
@@ -29,6 +29,8 @@ MAX_SOUND_BYTES = 64 << 20
 Samples: TypeAlias = npt.NDArray[np.int16]
 
 _HANDSET_HZ: Final = (300.0, 3000.0)  # what comes back from an earpiece to its microphone
+_ONSET_BLOCK: Final = LEG_RATE_HZ // 200
+_ONSET_DB: Final = 30.0
 _HANDSET_TAPS: Final = 129  # odd: the filter is symmetric and delays by whole samples, which are taken back
 
 
@@ -53,6 +55,15 @@ class Sound:
             source = self._by_rate[LEG_RATE_HZ]
             self._by_rate[rate_hz] = _resampled(source, LEG_RATE_HZ, rate_hz)
         return self._by_rate[rate_hz]
+
+    @cached_property
+    def onset_ms(self) -> float:
+        """Where it is first to be heard: the first 5 ms that are at most 30 dB below its loudest; 0 for silence."""
+        samples = self._by_rate[LEG_RATE_HZ].astype(np.float32)
+        blocks = samples[: len(samples) // _ONSET_BLOCK * _ONSET_BLOCK].reshape(-1, _ONSET_BLOCK)
+        power = np.square(blocks).mean(axis=1)
+        loud = np.flatnonzero(power >= power.max(initial=0.0) * 10 ** (-_ONSET_DB / 10))
+        return float(loud[0]) * 1000 * _ONSET_BLOCK / LEG_RATE_HZ if power.any() else 0.0
 
     def through_handset(self) -> Sound:
         """The same in the band that a handset's microphone hears of its own earpiece."""

@@ -19,7 +19,7 @@ from V3.simulator.leg import Leg, LegKind
 from V3.simulator.originate import ORIGINATE_USAGE, Dialling, parse_originate
 from V3.simulator.outcomes import OUTCOMES, Manner
 from V3.simulator.tasks import TaskSet
-from V3.simulator.truth import TruthBook
+from V3.simulator.truth import CallTruth, TruthBook
 from V3.simulator.variables import birth_variables, created_variables
 
 __all__ = ["Originated", "Switch"]
@@ -71,6 +71,7 @@ class Switch:
         self.peak_sessions = 0
         self.started_ms = 0.0
         self.run_api: Callable[[str], Awaitable[str]] = self._no_api
+        self.on_gone: list[Callable[[CallTruth], None]] = []
 
     def call_of(self, uuid: str) -> Call | None:
         """The call whose near leg has that uuid."""
@@ -176,6 +177,8 @@ class Switch:
         self.tasks.failures.extend(call.tasks.failures)
         for uuid in [uuid for uuid, other in self.calls.items() if other is call]:
             del self.calls[uuid]
+        for told in self.on_gone:
+            told(call.audio.truth)
 
     async def hang_up_all(self, cause: str) -> None:
         """A proper end of every call; returns when their channels are gone."""

@@ -181,7 +181,7 @@ async def assembled(
         server = None if config.server.elsewhere else await _hearing(config, stack, stt=stt, clock=clock)
         esl = await stack.enter_async_context(EslClient(esl_settings(config, speed=clock.speed)))
         noted = stack.enter_context(Journal(journal)) if journal is not None else None
-        book = CallBook(Path(config.call.reports_dir), noted, again=again)
+        book = CallBook(Path(config.call.reports_dir), noted, again=again, words=config.recording.transcripts)
         left = list(book.interrupted)
         robot = RobotFreeSwitchV3(
             config,

@@ -24,12 +24,15 @@ FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "
 
 
 class CallBook:
-    """Reports go to ``folder`` as CALL_ID.json. ``again`` dials what the journal holds already, and notes it too."""
+    """Reports go to ``folder`` as CALL_ID.json, with what the callee said where ``words`` is true. ``again`` dials what
+    the journal holds already, and notes it too.
+    """
 
-    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False) -> None:
+    def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False, words: bool = False) -> None:
         self._folder = folder
         self._journal = journal
         self._again = again
+        self._words = words
 
     def claim(self, number: str, call_id: str) -> None:
         """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written."""
@@ -107,8 +110,9 @@ class CallBook:
 
     def _write(self, report: CallReport) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(self._folder / f"{report.call_id}.json", report.model_dump_json(indent=2) + "\n")
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            kept = report if self._words else report.without_words()
+            _write_whole(self._folder / f"{report.call_id}.json", kept.model_dump_json(indent=2) + "\n")
         except (OSError, ValueError) as exc:  # ValueError: half a surrogate pair in a text
             log.error("the report of call %s could not be written: %s", report.call_id, exc)  # noqa: TRY400
 

@@ -13,7 +13,7 @@ from V3.config import LOOPBACK, RobotConfig, config_dir
 from V3.errors import EslError
 from V3.telephony.esl import EslClient
 
-__all__ = ["Check", "check_freeswitch", "check_prompts", "check_server"]
+__all__ = ["Check", "State", "check_freeswitch", "check_prompts", "check_server"]
 
 
 State = Literal["ok", "failed", "unknown"]

@@ -33,7 +33,7 @@ class Journal:
         self._dialled: dict[str, str] = {}  # number -> call id
         self._open: dict[str, str] = {}  # call id -> number, dialled and never ended
         self._claimed_at: dict[str, str] = {}  # the same calls
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # numbers: other users are not to read them
         self._file: IO[bytes] = path.open("ab", buffering=0)
         try:
             self._lock()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from V3.calls.scenario import Scenario
 from V3.config import RobotConfig, config_dir
+from V3.errors import ScenarioError
 
 __all__ = ["Prompt", "Prompts"]
 
@@ -34,7 +35,7 @@ class Prompt:
 
 
 class Prompts:
-    """The prompts of one scenario."""
+    """The prompts of one scenario. Raises ScenarioError for one that is a link to a place outside their folder."""
 
     def __init__(self, config: RobotConfig, scenario: Scenario) -> None:
         self._folder = config.freeswitch.prompts_dir or str(config_dir() / "scenarios" / "prompts")
@@ -51,6 +52,8 @@ class Prompts:
 
     def _look(self, name: str, text: str) -> Prompt:
         path = f"{self._folder.rstrip('/')}/{name}"
+        if not Path(path).resolve().is_relative_to(Path(self._folder).resolve()):
+            raise ScenarioError(f"the prompt {path} leads out of its folder: copy it there instead of a link")
         try:
             with wave.open(str(Path(path)), "rb") as file:
                 rate_hz, frames = file.getframerate(), file.getnframes()

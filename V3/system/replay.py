@@ -217,6 +217,8 @@ def _verdict_row(report: CallReport, heard: Heard) -> tuple[str, str, str, bool]
 def _words_row(report: CallReport, heard: Heard) -> tuple[str, str, str, bool]:
     was = " / ".join(speech.text for speech in report.transcript)
     now = " / ".join(event.text for event in heard.finals if event.text)
+    if not report.transcript and report.voice:
+        return ("words", "not kept (recording.transcripts)", now, False)
     return ("words", was, now, fold_words(was) != fold_words(now))
 
 

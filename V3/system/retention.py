@@ -1,4 +1,4 @@
-"""What is kept of people's calls, and for how long: old recordings and reports are removed when the robot starts.
+"""What is kept of people's calls, and for how long: old recordings, reports and their pages go when the robot starts.
 
 Only files of ours: a call id for a name (a uuid) and the folder's own ending, plain files right in the folder. Nothing
 else is touched, no link is followed, and a folder that is on another machine is left to that machine.
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _CALL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DAY_S = 86_400.0
+_OF_A_REPORT = (".json", ".html", ".png", ".wav")  # itself, what `report` made of it, and a recording put beside it
 
 
 def forget_old_calls(config: RobotConfig) -> None:
@@ -28,7 +29,8 @@ def forget_old_calls(config: RobotConfig) -> None:
     if not days:
         return
     before_s = time.time() - days * _DAY_S
-    remove_old(Path(config.call.reports_dir), ".json", before_s=before_s)
+    for ending in _OF_A_REPORT:
+        remove_old(Path(config.call.reports_dir), ending, before_s=before_s)
     if config.recording.folder:
         remove_old(Path(config.recording.folder), ".wav", before_s=before_s)
 

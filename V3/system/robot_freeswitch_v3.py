@@ -103,7 +103,8 @@ class RobotFreeSwitchV3:
         self.places: WebSocketAudioServer | FarServer = server or FarServer()
         self._audio_url = audio_url or (server.url_for if server else lambda _call_id: "")
         self._scenario = scenario or load_scenario(config.call.scenario)
-        self._book = book or CallBook(Path(config.call.reports_dir), None)
+        _ = self._scenario.finders  # made now: the first call's first prompt would wait for them
+        self._book = book or CallBook(Path(config.call.reports_dir), None, words=config.recording.transcripts)
         self._clock = clock or Clock()
         self._on_update = on_update
         self._prompts = Prompts(config, self._scenario)

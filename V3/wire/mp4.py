@@ -2,6 +2,10 @@
 
 Boxes in between go with the unit that follows, so that places counted from the stream's beginning stay right. An MP4
 that is not fragmented has its table of samples at one end and cannot be streamed: it is refused by name.
+
+A demuxer makes room for as many samples as a table claims, whatever is in it: 24 bytes for each, gigabytes for a box
+of 20 bytes. So a movie's tables must be empty, as a recorder's are, and a fragment's counts are bounded. They are
+looked for by name anywhere in the boxes, for a demuxer may find them where they do not belong.
 """
 
 from __future__ import annotations
@@ -16,6 +20,12 @@ _PASSED: Final = {b"styp", b"sidx", b"free", b"skip", b"emsg", b"prft", b"uuid",
 _MOST: Final = {b"ftyp": 4096, b"moov": 262_144, b"moof": 262_144, b"mdat": 8_388_608}
 _MOST_PASSED: Final = 65_536
 _MOST_BEFORE_SOUND: Final = 1_048_576
+_COUNT_AT: Final = {  # bytes from a table's name to its count
+    **dict.fromkeys((b"stts", b"ctts", b"stsc", b"stco", b"co64", b"stss"), 8),
+    **dict.fromkeys((b"stsz", b"stz2"), 12),
+}
+_TRUN_COUNT_AT: Final = 8
+_MOST_SAMPLES: Final = 65_536  # of one fragment
 
 
 class Mp4Walker:
@@ -56,11 +66,15 @@ class Mp4Walker:
             case b"moov":
                 if b"mvex" not in box:
                     raise Broken("an MP4 that is not fragmented cannot be streamed")
+                if b"cmov" in box or any(_counts(box, name, at) for name, at in _COUNT_AT.items()):
+                    raise Broken("an MP4 whose samples are told before its fragments")
                 if not self._has_movie:
                     self._head, self._has_movie = self._head + box, True
             case b"mdat":
                 return self._sound(box)
             case _:
+                if sum(_counts(box, b"trun", _TRUN_COUNT_AT)) > _MOST_SAMPLES:
+                    raise Broken(f"an MP4 fragment of more than {_MOST_SAMPLES} samples")
                 self._has_moof = self._has_moof or kind == b"moof"
                 self._fragment += box
                 if len(self._fragment) > _MOST_BEFORE_SOUND:
@@ -76,3 +90,13 @@ class Mp4Walker:
             return [unit]
         self._owes_head = False
         return [Head("mp4", self._head), unit]
+
+
+def _counts(box: bytes, name: bytes, offset: int) -> list[int]:
+    """The counts of all tables of this name that are not empty."""
+    found = []
+    at = box.find(name)
+    while at >= 0:
+        found.append(int.from_bytes(box[at + offset : at + offset + 4], "big"))
+        at = box.find(name, at + 4)
+    return [count for count in found if count]

@@ -81,6 +81,11 @@ class WavStream:
         self._resampler: Resampler | None = None
         self.done = False
 
+    @property
+    def began(self) -> bool:
+        """Whether its header was read, and is of a format that is taken."""
+        return self._format is not None
+
     def push(self, data: bytes) -> Audio:
         """The samples that are now there. Bytes after the announced ones (tags) are left out. Raises WireError."""
         if self.done:

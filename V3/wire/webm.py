@@ -24,7 +24,8 @@ _BLOCKS: Final = {0xA3, 0xA0}  # simple block, block group
 _UNKNOWN_SIZE: Final = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 _MAX_BLOCK: Final = 65_536  # of sound in one block: more is damage
 _MAX_OTHER: Final = 262_144
-_MAX_HEAD: Final = 524_288
+_MAX_TRACKS: Final = 32_768  # a demuxer takes 700 bytes for a track of two
+_MAX_HEAD: Final = 65_536
 
 
 class WebmWalker:
@@ -73,6 +74,7 @@ class WebmWalker:
     def _checked_size(self, number: int, size: int | None) -> int:
         known = _BLOCKS | {_TIMECODE} if self._in_cluster else _KEPT_IN_HEAD
         most = 8 if number == _TIMECODE else _MAX_BLOCK if number in _BLOCKS else _MAX_OTHER
+        most = _MAX_TRACKS if number == _TRACKS else most
         if number not in known | _LEFT_OUT | {_EBML} or size is None or size > most:
             raise Broken(f"WebM damaged: element {number:x} of {size} bytes")
         return size
@@ -86,7 +88,7 @@ class WebmWalker:
             return [Media(data)]
         elif number in _KEPT_IN_HEAD:
             if len(self._head) + len(data) > _MAX_HEAD:
-                raise Broken("a WebM head of more than 512 KiB")
+                raise Broken("a WebM head of more than 64 KiB")
             self._head += data
             self._has_tracks = self._has_tracks or number == _TRACKS
         elif number in _AFTER_CLUSTERS:

@@ -2,7 +2,9 @@
 
 ``index.jsonl`` of a data directory has one object per line: ``file``, ``text`` and ``words``, each with ``word``,
 ``start_s`` and ``end_s``. The text is the reference. The times come from a synthesiser's events, which now and then
-repeat a clause in one entry: a word whose own entry is not found has no time, and counts for errors only.
+repeat a clause in one entry: a word whose own entry is not found has no time, and counts for errors only. The index of
+``scripts/dialogues``, whose words are ``[word, start_ms, end_ms]``, is read too: its sounds are heard where no others
+are given.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from V3.calls.words import fold_words
 from V3.errors import ConfigError
 from V3.system.services.audio_files import read_audio
 
-__all__ = ["Call", "Recording", "RefWord", "join_calls", "load_recordings", "reference"]
+__all__ = ["DATA", "Call", "Recording", "RefWord", "join_calls", "load_recordings", "read_index", "reference"]
 
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_SPEECH: Final = _ROOT.parent / "shared" / "data" / "speech_fr"
+DATA: Final = _SPEECH if _SPEECH.is_dir() else _ROOT / "scripts" / "dialogues"
+"""Recordings that are heard where no folder is given."""
 _ROW: Final = '{"file": ..., "text": ..., "words": [{"word": ..., "start_s": ..., "end_s": ...}]}'
 _PAUSE_S: Final = (0.5, 3.0)
 _LAST_PAUSE_S: Final = 1.5  # so that the last utterance ends by its silence, as all others do
@@ -66,15 +72,22 @@ class Call:
 
 def load_recordings(directory: Path) -> list[Recording]:
     """All recordings of an index. Raises ConfigError without one that can be read, AudioError for a bad recording."""
+    recordings = [_recording(directory, row) for row in read_index(directory)]
+    if not recordings:
+        raise ConfigError(f"{directory / 'index.jsonl'} names no recording")
+    return recordings
+
+
+def read_index(directory: Path) -> list[dict[str, Any]]:
+    """The rows of an index in which something is said. Raises ConfigError where it cannot be read."""
     index = directory / "index.jsonl"
     try:
         rows = [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines() if line.strip()]
-        recordings = [_recording(directory, row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        return [
+            {**row, "file": str(row["file"]), "words": list(map(_entry, row["words"]))} for row in rows if row["text"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as exc:
         raise ConfigError(f"{index} must hold lines of {_ROW}: {exc!r}") from exc
-    if not recordings:
-        raise ConfigError(f"{index} names no recording")
-    return recordings
 
 
 def reference(text: str, entries: Sequence[dict[str, Any]], duration_s: float) -> tuple[RefWord, ...]:
@@ -109,6 +122,12 @@ def _recording(directory: Path, row: dict[str, Any]) -> Recording:
     return Recording(audio, reference(row["text"], row["words"], audio.size / RATE_HZ))
 
 
+def _entry(word: dict[str, Any] | list[Any]) -> dict[str, Any]:
+    if isinstance(word, list):
+        word = {"word": word[0], "start_s": word[1] / 1000, "end_s": word[2] / 1000}
+    return {"word": str(word["word"]), "start_s": float(word["start_s"]), "end_s": float(word["end_s"])}
+
+
 def _is_one_word(entry: dict[str, Any]) -> bool:
     """One word (or a compound) that lasts; "allô ?" is one, a repeated clause is not."""
     parts = [part for part in entry["word"].split() if fold_words(part)]
@@ -116,7 +135,7 @@ def _is_one_word(entry: dict[str, Any]) -> bool:
 
 
 def _timed(entry: dict[str, Any]) -> RefWord:
-    return RefWord(tuple(fold_words(entry["word"])), float(entry["start_s"]), float(entry["end_s"]))
+    return RefWord(tuple(fold_words(entry["word"])), entry["start_s"], entry["end_s"])
 
 
 def _in_order(said: Sequence[str], found: dict[int, RefWord], duration_s: float) -> tuple[RefWord, ...]:

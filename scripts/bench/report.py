@@ -17,8 +17,9 @@ from rich.table import Table
 from scripts.bench.compare import EngineResult
 from scripts.bench.hour import HourResult
 from V3.asr.model import RecognizerInfo
+from V3.system.machine import cpu_name
 
-__all__ = ["Machine", "comparison_table", "cpu_name", "hour_table", "ratios", "write_json"]
+__all__ = ["Machine", "comparison_table", "hour_table", "ratios", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def ratios(results: Sequence[EngineResult]) -> list[str]:
     return [_compared(mine, other) for mine in ours for other in others]
 
 
-def write_json(path: Path, machine: Machine, **parts: Any) -> None:
+def write_json(path: Path, machine: Machine | Mapping[str, Any], **parts: Any) -> None:
     """Everything, latencies one by one included."""
     plain = {"machine": machine, **parts}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,13 +152,3 @@ def _sooner(what: str, mine_ms: float | None, other_ms: float | None) -> str:
 
 def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
-
-
-def cpu_name() -> str:
-    """What the processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

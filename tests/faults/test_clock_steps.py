@@ -17,6 +17,7 @@ from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
 DAY_S = 86_400
 WALL_CLOCKS = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmtime", "ctime", "strftime"}
 MAY_TELL_THE_TIME = {  # a date in a file, or one that somebody said; never how long something takes
+    "bench_commands.py": "the date on the page",
     "simulator/clock.py": "the dates in FreeSWITCH's events",
     "system/active_call.py": "when a call began, for its report",
     "system/call_book.py": "the same, of a call whose robot died",

@@ -171,5 +171,5 @@ def test_a_report_that_no_file_can_hold_ends_no_call(tmp_path: Path) -> None:
     """
     report = CallReport(call_id="c-1", number=NUMBER, started_at="")
     report.transcript.append(SpeechReport(text="\ud83d", start_ms=0, end_ms=1))
-    asyncio.run(CallBook(tmp_path, None).write(report))
+    asyncio.run(CallBook(tmp_path, None, words=True).write(report))
     assert not list(tmp_path.iterdir())

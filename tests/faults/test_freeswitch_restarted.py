@@ -62,7 +62,7 @@ def test_several_calls_of_a_freeswitch_that_restarts_all_end(stt: WhisperStreami
     async def test() -> None:
         numbers = {"0199001201": RINGS, "0199001202": answering(), "0199001203": answering(says("je_vous_ecoute"))}
 
-        async with faulty(stt, tmp_path, callee=numbers, speed=6) as rig:
+        async with faulty(stt, tmp_path, callee=numbers) as rig:
             calls = [asyncio.create_task(rig.call(number)) for number in numbers]
             await in_state(rig, "PLAYING")
             await rig.simulator.restart(down_s=0.5)

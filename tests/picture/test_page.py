@@ -6,11 +6,10 @@ import base64
 import hashlib
 import html
 import re
-from collections import Counter
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_outline import Outline
 from picture_cases import HOSTILE, full_report
 
 from V3.calls.report import CallReport
@@ -21,31 +20,6 @@ from V3.picture.sides import Sides
 
 PICTURE = Picture(b"png", 0.07, 0.98, -150, 9350, 1400)
 SIDES = Sides(np.array([1, 2], np.int16), np.array([3, 4], np.int16), 8000, 12)
-
-
-class Outline(HTMLParser):
-    """Every tag with its attributes, and the text outside scripts and styles."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.said: list[str] = []
-        self._open = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self._open = tag
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._open not in ("script", "style"):
-            self.said.append(data)
 
 
 def test_words_are_text_wherever_they_stand() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, stream_server, write_wav
+from patient_loop import run_patiently
 
 from V3.simulator import (
     Beep,
@@ -48,7 +48,7 @@ def run_call(callee: Callee, commands: tuple[str, ...] = (), *, until: str = "CH
         assert_clean(simulator)
         return truth
 
-    return asyncio.run(scene())
+    return run_patiently(scene())
 
 
 def test_it_speaks_after_the_answer_and_then_hangs_up(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_prompts_started_ended_and_broken_are_told_apart_and_counted(tmp_path: P
             await client.close()
         return truth
 
-    truth = asyncio.run(scene())
+    truth = run_patiently(scene())
     assert [prompt.status for prompt in truth.prompts] == ["done", "break"]
     assert sorted(utterance.file for utterance in truth.speech) == ["a.wav", "b.wav", "c.wav"]
 
@@ -150,7 +150,7 @@ def test_digits_go_both_ways() -> None:
             await client.close()
         return truth.digits_received, "".join(event["DTMF-Digit"] for event in digits)
 
-    assert asyncio.run(scene()) == ("429", "1#")
+    assert run_patiently(scene()) == ("429", "1#")
 
 
 def test_a_voicemail_greets_beeps_and_records(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_voicemail_greets_beeps_and_records(tmp_path: Path) -> None:
             await client.close()
             return simulator.truth(uuid)
 
-    truth = asyncio.run(scene())
+    truth = run_patiently(scene())
     assert truth.beep_start_ms is not None
     assert truth.beep_start_ms >= truth.speech[0].end_ms
     assert truth.recorded_from_ms is not None
@@ -206,7 +206,7 @@ def test_the_stream_carries_what_the_callee_says_when_it_says_it(tmp_path: Path,
             await client.close()
             return simulator.truth(uuid), b"".join(server.audio())
 
-    truth, heard = asyncio.run(scene())
+    truth, heard = run_patiently(scene())
     samples = np.abs(np.frombuffer(heard, "<i2").astype(int))
     rate_hz = 1000 * int(rate.removesuffix("k"))
     loud = np.flatnonzero(samples > 100)
@@ -230,4 +230,4 @@ def test_a_far_end_without_media_is_heard_by_nobody(tmp_path: Path) -> None:
             await client.close()
             return int(np.abs(np.frombuffer(b"".join(server.audio()), "<i2").astype(int)).max())
 
-    assert asyncio.run(scene()) <= 1
+    assert run_patiently(scene()) <= 1

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from esl_client import EslClient, assert_clean, stream_server, write_wav
+from patient_loop import run_patiently
 from websockets.asyncio.server import ServerConnection
 
 from V3.simulator import Callee, Dtmf, FreeSwitchSimulator, HangUp, Rule, Say, Silence, When
@@ -239,7 +240,7 @@ def test_as_the_real_one(scenario: Scenario, tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(sounds)
     sets = header_sets()
     expected = expected_records(scenario)
-    actual = asyncio.run(Replay(scenario, tmp_path, expected).run())
+    actual = run_patiently(Replay(scenario, tmp_path, expected).run())
     if scenario.cut_short:
         actual = actual[: sum(record[1] != ">" for record in expected)]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, stream_server, write_wav
+from patient_loop import run_patiently
 
 from V3.simulator import Beep, Callee, CallTruth, Echo, FreeSwitchSimulator, HangUp, Record, Rule, Say, Silence, When
 
@@ -48,7 +48,7 @@ def call(callee: Callee, prompt: Path | str, *, stop_after_ms: float = 0) -> tup
             await client.close()
             return simulator.truth(uuid), b"".join(server.audio())
 
-    truth, heard = asyncio.run(scene())
+    truth, heard = run_patiently(scene())
     return truth, np.frombuffer(heard, "<i2").astype(float)
 
 
@@ -132,7 +132,7 @@ def voicemail(tmp_path: Path, *, record_after_ms: float, message_s: float, cut: 
         assert_clean(simulator)
         return truth
 
-    return asyncio.run(scene())
+    return run_patiently(scene())
 
 
 def test_a_message_left_after_the_beep_is_whole(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from esl_client import EslClient, StreamServer, answered_call, assert_clean, stream_server, write_wav
+from patient_loop import run_patiently
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
@@ -32,7 +33,7 @@ def with_faults(faults: Faults, scene: Scene, callee: Callee | None = None, *, s
             await client.close()
         assert_clean(simulator)
 
-    asyncio.run(run())
+    run_patiently(run())
 
 
 async def again(simulator: FreeSwitchSimulator) -> EslClient:
@@ -92,7 +93,7 @@ def test_random_drops_are_drawn_from_the_seed() -> None:
         assert_clean(simulator)
         return found
 
-    first, same, other = (asyncio.run(lengths(seed)) for seed in (1, 1, 2))
+    first, same, other = (run_patiently(lengths(seed)) for seed in (1, 1, 2))
     assert first == same
     assert first != other
 
@@ -265,7 +266,7 @@ def test_a_server_that_keeps_tcp_open_makes_the_hangup_a_second_late() -> None:
         await server.wait_closed()
         assert_clean(simulator)
 
-    asyncio.run(run())
+    run_patiently(run())
 
 
 def test_faults_can_be_changed_while_it_runs() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, write_wav
+from patient_loop import run_patiently
 
 from V3.simulator import Callee, CallTruth, FreeSwitchSimulator, HangUp, Record, Rule, Say, When
 from V3.simulator.playback import split_offset
@@ -39,7 +39,7 @@ def played(argument: str) -> tuple[CallTruth, list[EslEvent]]:
         assert_clean(simulator)
         return truth, [event for event in client.events if event.uuid == truth.uuid]
 
-    return asyncio.run(scene())
+    return run_patiently(scene())
 
 
 def only(events: list[EslEvent], name: str) -> EslEvent:
@@ -117,7 +117,7 @@ def test_a_missing_file_with_an_offset_is_not_found(tmp_path: Path) -> None:
             await client.close()
             return done["Application-Response"]
 
-    assert asyncio.run(scene()) == "FILE NOT FOUND"
+    assert run_patiently(scene()) == "FILE NOT FOUND"
 
 
 def test_a_break_says_where_in_the_file_it_was(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_break_says_where_in_the_file_it_was(tmp_path: Path) -> None:
             await client.close()
             return simulator.truth(uuid), stop
 
-    truth, stop = asyncio.run(scene())
+    truth, stop = run_patiently(scene())
     heard = truth.prompts[0]
     assert heard.status == "break"
     assert heard.stop_ms is not None
@@ -187,7 +187,7 @@ def test_a_callee_can_wait_for_a_place_in_the_prompt_wherever_it_is_played_from(
             await client.close()
             return simulator.truth(uuid)
 
-    truth = asyncio.run(scene())
+    truth = run_patiently(scene())
     (said,) = truth.speech
     heard = truth.prompts[said_in]
     assert heard.start_ms <= said.start_ms

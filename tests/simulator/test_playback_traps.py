@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, write_wav
+from patient_loop import run_patiently
 
 from V3.simulator import Callee, Dtmf, FreeSwitchSimulator, Rule, When
 
@@ -26,7 +26,7 @@ def in_call(scene: Scene, callee: Callee | None = None, *, speed: float = SPEED)
             await client.close()
         assert_clean(simulator)
 
-    asyncio.run(run())
+    run_patiently(run())
 
 
 def played(client: EslClient) -> list[str]:

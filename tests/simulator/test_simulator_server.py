@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, stream_server, write_wav
+from patient_loop import run_patiently
 
 from V3.errors import SimulatorError
 from V3.simulator import Callee, FreeSwitchSimulator, HangUp, Rule, Say, When
@@ -42,7 +43,7 @@ def test_stopped_in_the_middle_of_calls_it_leaves_nothing(tmp_path: Path) -> Non
             await other.close()
             await simulator.stop()  # twice is once
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 def test_forty_calls_at_once_twenty_times_faster(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_forty_calls_at_once_twenty_times_faster(tmp_path: Path) -> None:
             await one(client, port, number)
             await one(client, port, number + 1)
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 def test_what_is_shown_of_channels() -> None:
@@ -109,7 +110,7 @@ def test_what_is_shown_of_channels() -> None:
             assert [(c.uuid, c.number, c.state) for c in simulator.channels()] == [("u1", "7", "ACTIVE")]
             await client.close()
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 def test_more_sessions_than_allowed_are_refused() -> None:
@@ -123,7 +124,7 @@ def test_more_sessions_than_allowed_are_refused() -> None:
             assert simulator.dialled == ["7", "7", "7"]
             await client.close()
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 def test_an_injected_second_endpoint_shows_in_what_was_dialled() -> None:
@@ -134,7 +135,7 @@ def test_an_injected_second_endpoint_shows_in_what_was_dialled() -> None:
             assert simulator.dialled == ["7", "0900"]
             await client.close()
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 @pytest.mark.parametrize("stereo", [True, False])
@@ -159,7 +160,7 @@ def test_uuid_record_writes_both_sides(tmp_path: Path, stereo: bool) -> None:
             assert await client.api(f"uuid_record u1 stop {target}") == "-ERR Cannot stop record session!\n"
             await client.close()
 
-    asyncio.run(scene())
+    run_patiently(scene())
     with wave.open(str(target)) as file:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (1 + stereo, 8000, 2)
         assert file.getnframes() >= 8000
@@ -193,7 +194,7 @@ def test_pause_resume_and_texts_both_ways() -> None:
             await client.close()
         assert_clean(simulator)
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 def test_the_metadata_is_mostly_but_not_always_the_first_message() -> None:
@@ -207,7 +208,7 @@ def test_the_metadata_is_mostly_but_not_always_the_first_message() -> None:
             await client.close()
         return [messages.index("meta") for messages in server.connections]
 
-    found = asyncio.run(places())
+    found = run_patiently(places())
     assert 0 in found
     assert any(0 < place <= 15 for place in found)
 
@@ -227,7 +228,7 @@ def test_a_filter_keeps_out_what_it_does_not_name() -> None:
             assert await client.command("nixevent BACKGROUND_JOB") == "+OK events nixed"
             await client.close()
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 def test_an_unknown_call_has_no_truth() -> None:
@@ -249,4 +250,4 @@ def test_a_port_that_is_taken_is_an_error() -> None:
                 await other.start(port=simulator.port)
             await other.stop()
 
-    asyncio.run(scene())
+    run_patiently(scene())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from esl_client import EslClient, StreamServer, answered_call, assert_clean, stream_server, write_wav
+from patient_loop import run_patiently
 
 from V3.simulator import Callee, FreeSwitchSimulator, Rule, Say, When
 
@@ -64,7 +65,7 @@ def test_sizes_and_pace_are_those_of_the_real_one(tmp_path: Path) -> None:
                 await client.close()
         assert_clean(simulator)
 
-    asyncio.run(scene())
+    run_patiently(scene())
 
 
 @pytest.mark.parametrize("mix", ["mixed", "stereo"])
@@ -89,4 +90,4 @@ def test_mixed_and_stereo_send_nothing_while_nothing_is_played(tmp_path: Path, m
             await client.close()
         assert_clean(simulator)
 
-    asyncio.run(scene())
+    run_patiently(scene())

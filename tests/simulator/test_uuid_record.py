@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import wave
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from esl_client import EslClient, answered_call, assert_clean, write_wav
+from patient_loop import run_patiently
 
 from V3.simulator import Callee, CallTruth, FreeSwitchSimulator, Rule, Say, When
 from V3.telephony.codec import EslEvent
@@ -54,7 +54,7 @@ def recorded(folder: Path, options: str, *, stop: bool) -> tuple[Sides, CallTrut
         assert_clean(simulator)
         return truth, [event for event in client.events if event.uuid == uuid]
 
-    truth, events = asyncio.run(scene())
+    truth, events = run_patiently(scene())
     return read(target), truth, events
 
 
@@ -104,4 +104,4 @@ def test_a_format_it_does_not_know_is_refused(tmp_path: Path, name: str) -> None
             assert (await client.api("uuid_record u1 start")).startswith("-USAGE: ")
             await client.close()
 
-    asyncio.run(scene())
+    run_patiently(scene())

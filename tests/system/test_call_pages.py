@@ -25,7 +25,7 @@ def test_a_call_of_ours_is_seen_ringing_playing_interrupted_and_ended(stt: Whisp
             says("de_la_part_de_qui", when=When(Trigger.PROMPT_PLAYING_MS, nth=1, played_ms=2500), after_ms=0),
             says("ca_ne_m_interesse_pas", when=When(Trigger.PROMPT_ENDED)),
         )
-        async with rigged(stt, tmp_path, callee, clients={"port": 0}, speed=4.0) as rig:
+        async with rigged(stt, tmp_path, callee, clients={"port": 0}, speed=10) as rig:
             async with watched(rig.parts, rig.config) as clients:
                 rig.listeners.append(clients.monitor.tell)
                 async with connect(f"ws://127.0.0.1:{clients.port}/ws/calls") as page:

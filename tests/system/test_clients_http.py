@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import secrets
+import socket
 import wave
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -331,7 +332,9 @@ def test_the_page_of_calls_gets_a_snapshot_then_what_changes(stt: WhisperStreami
 
 def test_a_page_that_does_not_read_is_closed(stt: WhisperStreamingSTT) -> None:
     async def test(server: ClientServer) -> None:
-        async with connect(url(server, "/ws/calls"), max_queue=1) as page:
+        narrow = socket.create_connection(("127.0.0.1", server.port))
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that little is enough to fill it
+        async with connect(url(server, "/ws/calls"), max_queue=1, sock=narrow) as page:
             await page.recv()
             page.transport.pause_reading()
             opened = StreamOpened(call_id="a", at_ms=0, rate_hz=16_000)

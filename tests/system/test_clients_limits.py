@@ -9,6 +9,7 @@ import json
 import logging
 import random
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -327,11 +328,22 @@ def test_every_client_hears_its_own_words_when_all_speak_at_once(stt: WhisperStr
     async def test() -> None:
         async with serving(stt) as server:
             who = [(kind, name) for kind in kinds for name in names]
-            heard = await asyncio.gather(*(kind(server, name) for kind, name in who))
-        for (kind, name), text in zip(who, heard, strict=True):
+            texts = await asyncio.gather(*(heard(kind, server, name) for kind, name in who))
+        for (kind, name), text in zip(who, texts, strict=True):
             likest = max(names, key=lambda other: likeness(text, TEXTS[other]))
             assert likest == name, (kind.__name__, name, text)
             assert alike(text, TEXTS[name]), (kind.__name__, name, text)
+
+    async def heard(kind: Callable[[ClientServer, str], Awaitable[str]], server: ClientServer, name: str) -> str:
+        """As clients do: one that is asked to try later, as a busy machine asks, tries later."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                try:
+                    return await kind(server, name)
+                except ConnectionClosed as exc:
+                    if exc.rcvd is None or exc.rcvd.code != 1013:
+                        raise
+                    await asyncio.sleep(0.2)
 
     def likeness(heard: str, said: str) -> float:
         return difflib.SequenceMatcher(None, heard, said).ratio()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from robot_rig import answering, person, rigged, run, says
+from robot_rig import CLOCKED, answering, person, rigged, run, says
 
 from V3.audio.pcm import Audio, deinterleave, from_l16
 from V3.simulator import Trigger, When
@@ -36,7 +36,7 @@ def last_sound_ms(audio: Audio) -> float:
 def test_a_recorded_call_has_both_sides_on_one_clock(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         recording = {"enabled": True, "folder": str(tmp_path / "calls")}
-        async with rigged(stt, tmp_path, person(INTERRUPTS), speed=4, recording=recording) as rig:
+        async with rigged(stt, tmp_path, person(INTERRUPTS), recording=recording, speed=CLOCKED) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert report.errors == []
@@ -79,7 +79,7 @@ def test_a_call_that_cannot_be_recorded_goes_on_and_says_so(stt: WhisperStreamin
 
 def test_the_report_keeps_what_a_picture_needs(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
-        async with rigged(stt, tmp_path, person(INTERRUPTS), speed=2) as rig:
+        async with rigged(stt, tmp_path, person(INTERRUPTS), speed=CLOCKED) as rig:
             report = await rig.call()
         assert len(report.voice) >= len(report.transcript) >= 2
         for heard, voice in zip(report.transcript, report.voice, strict=False):

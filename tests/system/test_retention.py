@@ -29,10 +29,19 @@ def settings(reports: Path, recordings: Path, *, days: int = 30) -> RobotConfig:
 
 
 def test_what_is_older_goes_and_what_is_younger_stays(tmp_path: Path) -> None:
-    old = [put(tmp_path / (ID.format(1) + ending), days_old=31) for ending in (".wav", ".json")]
-    young = [put(tmp_path / (ID.format(2) + ending), days_old=29) for ending in (".wav", ".json")]
-    forget_old_calls(settings(tmp_path, tmp_path))
-    assert [path.exists() for path in (*old, *young)] == [False, False, True, True]
+    endings = (".wav", ".json", ".html", ".png")
+    old = [put(tmp_path / (ID.format(1) + ending), days_old=31) for ending in endings]
+    young = [put(tmp_path / (ID.format(2) + ending), days_old=29) for ending in endings]
+    forget_old_calls(settings(tmp_path, tmp_path / "recordings"))
+    assert [path.exists() for path in (*old, *young)] == [False] * 4 + [True] * 4
+
+
+def test_recordings_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    old, report = (put(recordings / (ID.format(1) + ending), days_old=31) for ending in (".wav", ".json"))
+    forget_old_calls(settings(tmp_path, recordings))
+    assert [path.exists() for path in (old, report)] == [False, True]
 
 
 def test_for_ever_is_for_ever(tmp_path: Path) -> None:
@@ -43,7 +52,15 @@ def test_for_ever_is_for_ever(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["journal.jsonl", "notes.json", "music.wav", ID.format(1), f"x{ID.format(1)}.json", f"{ID.format(1)}.json.bak"],
+    [
+        "journal.jsonl",
+        "index.html",
+        "notes.json",
+        "music.wav",
+        ID.format(1),
+        f"x{ID.format(1)}.json",
+        f"{ID.format(1)}.json.bak",
+    ],
 )
 def test_files_of_others_stay_however_old(tmp_path: Path, name: str) -> None:
     theirs = put(tmp_path / name, days_old=3000)

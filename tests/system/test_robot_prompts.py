@@ -7,9 +7,10 @@ import wave
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
-from robot_rig import SOUNDS, Rig, hangs_up, person, rigged, run, says, until
+from robot_rig import CLOCKED, SOUNDS, Rig, hangs_up, person, rigged, run, says, until
 from robot_scenes import PROMPTS, VOICES, at_file, notice, presses, said, scene, scripted
 
 from V3.audio.pcm import from_l16, resample, to_l16
@@ -49,7 +50,7 @@ async def state(rig: Rig, name: str) -> None:
 def test_a_backchannel_pauses_a_prompt_and_it_goes_on_from_the_cut(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1500)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert report.errors == []
@@ -72,7 +73,7 @@ def test_a_backchannel_pauses_a_prompt_and_it_goes_on_from_the_cut(stt: WhisperS
 def test_several_pauses_lose_and_repeat_nothing(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(800)), said(MMH, at_file(2800)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert len(truth.prompts) == 3
@@ -97,9 +98,7 @@ def test_a_file_of_another_rate_goes_on_at_the_right_place(stt: WhisperStreaming
     async def test() -> None:
         callee = person(said(MMH, at_file(800)), said(MMH, at_file(2800)))
         where = {"prompts_dir": str(folder)}
-        async with rigged(
-            stt, tmp_path, callee, speed=4, call=notice(tmp_path), freeswitch=where, barge_in=QUICK
-        ) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), freeswitch=where, barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert report.errors == []
@@ -116,7 +115,7 @@ def test_a_noise_without_words_resumes_it(stt: WhisperStreamingSTT, tmp_path: Pa
         _, deaf = scripted(stt, "")
         with deaf:
             callee = person(said(MMH, at_file(1000)))
-            async with rigged(deaf, tmp_path, callee, speed=4, call=notice(tmp_path)) as rig:
+            async with rigged(deaf, tmp_path, callee, call=notice(tmp_path)) as rig:
                 report = await rig.call()
                 truth = rig.truth(report)
         (entry,) = report.barge_ins
@@ -134,7 +133,7 @@ def test_a_pause_in_the_last_words_of_a_prompt_is_its_end(
 
     async def test() -> None:
         callee = person(said(MMH, at_file(4000)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert [prompt.status for prompt in truth.prompts] == ["break"]
@@ -147,7 +146,7 @@ def test_a_pause_in_the_last_words_of_a_prompt_is_its_end(
 def test_a_true_interruption_after_a_pause_is_not_resumed(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(WHO_IS_IT, at_file(1200)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path)) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         (prompt,) = truth.prompts
@@ -167,10 +166,8 @@ def test_who_speaks_again_while_a_pause_ends_is_understood_first(stt: WhisperStr
         with engine:
             both = Rule(at_file(1000), (Say(MMH), Silence(700), Say(WHO_IS_IT)))
             settings = notice(tmp_path)
-            answer, barge_in = {"decode_timeout_s": 0.1}, {"false_after_ms": 8000}
-            async with rigged(
-                engine, tmp_path, person(both), speed=2, call=settings, answer=answer, barge_in=barge_in
-            ) as rig:
+            timing: dict[str, Any] = {"answer": {"decode_timeout_s": 0.1}, "barge_in": {"false_after_ms": 8000}}
+            async with rigged(engine, tmp_path, person(both), speed=8, call=settings, **timing) as rig:
                 call = asyncio.create_task(rig.call())
                 await state(rig, "PAUSED")
                 (active,) = rig.parts.robot._active.values()
@@ -197,7 +194,7 @@ def test_words_that_come_late_after_a_pause_interrupt_and_answer_all_the_same(
         with late:
             answer = {"decode_timeout_s": 0.1}
             callee = person(said(WHO_IS_IT, at_file(1000)))
-            async with rigged(late, tmp_path, callee, speed=4, call=scene(tmp_path, ASKS), answer=answer) as rig:
+            async with rigged(late, tmp_path, callee, call=scene(tmp_path, ASKS), answer=answer) as rig:
                 call = asyncio.create_task(rig.call())
                 await until(lambda: any("goes on" in u.text for u in rig.updates), timeout_s=STATES_WAIT)
                 slow.let_go(1000)
@@ -217,7 +214,7 @@ def test_a_break_that_was_lost_costs_the_prompt_nothing(stt: WhisperStreamingSTT
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
         async with rigged(
-            stt, tmp_path, callee, speed=4, call=notice(tmp_path), faults=Faults(lose_break=2), barge_in=QUICK
+            stt, tmp_path, callee, call=notice(tmp_path), faults=Faults(lose_break=2), barge_in=QUICK
         ) as rig:
             report = await rig.call()
             truth = rig.truth(report)
@@ -231,7 +228,7 @@ def test_a_break_that_was_lost_costs_the_prompt_nothing(stt: WhisperStreamingSTT
 def test_a_hang_up_during_a_pause_ends_the_call_and_no_more(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)), hangs_up(BROKEN, after_ms=100))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert (report.hung_up_by, report.errors) == ("callee", [])
@@ -245,7 +242,7 @@ def test_a_hang_up_during_a_pause_ends_the_call_and_no_more(stt: WhisperStreamin
 def test_esl_lost_during_a_pause_the_prompt_goes_on_when_it_is_back(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED, barge_in=QUICK) as rig:
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             await rig.simulator.drop_connections()
@@ -262,7 +259,7 @@ def test_esl_lost_during_a_pause_the_prompt_goes_on_when_it_is_back(stt: Whisper
 def test_the_stream_lost_during_a_pause_the_prompt_goes_on(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path), speed=CLOCKED, barge_in=QUICK) as rig:
             call = asyncio.create_task(rig.call())
             await state(rig, "PAUSED")
             assert rig.parts.server is not None
@@ -309,7 +306,7 @@ def test_by_words_a_backchannel_does_not_even_pause_it(stt: WhisperStreamingSTT,
 def test_by_words_a_question_stops_it(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(WHO_IS_IT, at_file(1000)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path, barge_in="words")) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path, barge_in="words")) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert [prompt.status for prompt in truth.prompts] == ["break"]
@@ -322,7 +319,7 @@ def test_by_words_a_question_stops_it(stt: WhisperStreamingSTT, tmp_path: Path) 
 def test_a_protected_opening_is_not_stopped(stt: WhisperStreamingSTT, tmp_path: Path, at_ms: int, status: str) -> None:
     async def test() -> None:
         callee = person(said(VOICES / "stop_word_arretez_f5.wav", at_file(at_ms)))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path, protected_s=3)) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path, protected_s=3)) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert [prompt.status for prompt in truth.prompts] == [status]
@@ -352,7 +349,7 @@ ASKS = {
 def test_a_key_stops_the_prompt_and_chooses(stt: WhisperStreamingSTT, tmp_path: Path, key: str, outcome: str) -> None:
     async def test() -> None:
         callee = person(presses(key, at_file(2000)))
-        async with rigged(stt, tmp_path, callee, call=scene(tmp_path, ASKS)) as rig:
+        async with rigged(stt, tmp_path, callee, call=scene(tmp_path, ASKS), speed=CLOCKED) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         (prompt,) = truth.prompts
@@ -382,7 +379,7 @@ def test_a_key_over_a_prompt_that_nothing_stops_is_taken_after_it(stt: WhisperSt
 def test_a_key_during_a_pause_ends_it_for_good(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(MMH, at_file(2000)), presses("2", BROKEN))
-        async with rigged(stt, tmp_path, callee, speed=4, call=scene(tmp_path, ASKS), barge_in=QUICK) as rig:
+        async with rigged(stt, tmp_path, callee, call=scene(tmp_path, ASKS), barge_in=QUICK) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert [prompt.status for prompt in truth.prompts] == ["break"]
@@ -488,7 +485,7 @@ def test_a_value_that_was_said_is_in_the_report(
         script, engine = scripted(stt, "oui allô")
         with engine:
             callee = person(says("oui_ca_m_interesse", when=When(Trigger.PROMPT_ENDED, nth=1), after_ms=800))
-            async with rigged(engine, tmp_path, callee, speed=4, call=scene(tmp_path, steps)) as rig:
+            async with rigged(engine, tmp_path, callee, call=scene(tmp_path, steps)) as rig:
                 call = asyncio.create_task(rig.call())
                 await state(rig, "LISTENING")
                 script.text = words
@@ -520,7 +517,7 @@ def test_side_talk_does_not_touch_the_prompt(stt: WhisperStreamingSTT, tmp_path:
 def test_our_own_echo_does_not_stop_us_for_good(stt: WhisperStreamingSTT, tmp_path: Path, db: float) -> None:
     async def test() -> None:
         callee = person(echo=Echo(db=db, delay_ms=120))
-        async with rigged(stt, tmp_path, callee, speed=4, call=notice(tmp_path)) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path)) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert all(entry.outcome == "resumed" for entry in report.barge_ins)
@@ -539,7 +536,7 @@ LONG = {  # 8.7 s
 def test_over_our_own_echo_an_interruption_is_heard(stt: WhisperStreamingSTT, tmp_path: Path) -> None:
     async def test() -> None:
         callee = person(said(WHO_IS_IT, at_file(2000)), echo=Echo(db=-26, delay_ms=120))
-        async with rigged(stt, tmp_path, callee, speed=3, call=notice(tmp_path, **LONG)) as rig:
+        async with rigged(stt, tmp_path, callee, call=notice(tmp_path, **LONG)) as rig:
             report = await rig.call()
             truth = rig.truth(report)
         assert report.barge_ins[-1].outcome == "stopped"

@@ -368,6 +368,8 @@ def test_whisper_online_as_engine_names_the_remedy_or_is_used(
     recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "whisper_online", None)  # so that it is not there afterwards either
+    del sys.modules["whisper_online"]
     with pytest.raises(ModelNotFound, match="PYTHONPATH"):
         WhisperStreamingSTT(recognizer=recognizer, engine="whisper_online")
     (tmp_path / "whisper_online.py").write_text(
@@ -383,7 +385,6 @@ def test_whisper_online_as_engine_names_the_remedy_or_is_used(
         assert service.finish().text == TEXTS["pas_la"]
         service.reset()
         assert service.finish().text == ""
-    sys.modules.pop("whisper_online", None)
 
 
 def test_an_unknown_engine_is_refused(recognizer: Recognizer) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -122,7 +123,12 @@ class ScriptedServer:
 
     @property
     def client(self) -> Client:
-        """The newest captions connection."""
+        """The newest captions connection; the first may be on its way."""
+        until_s = time.monotonic() + WAIT_S
+        while not self.clients:
+            if time.monotonic() > until_s:
+                raise TimeoutError("no client came")
+            time.sleep(0.01)
         return self.clients[-1]
 
     def start(self) -> None:

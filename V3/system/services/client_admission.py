@@ -2,7 +2,8 @@
 
 A browser always says which page connects (Origin); a page may if this server sent it, or if it is on the list. Without
 a token (then the server listens on loopback) only pages under a loopback name count as ours: any other name may have
-been made to point here by somebody else. What sends no Origin is no browser, and only the token counts.
+been made to point here by somebody else: then the Host header gives it away, also where a page says no Origin. With a
+token the token counts: no foreign page knows it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from V3.config import LOOPBACK, ClientSettings
 
 __all__ = ["Admission"]
 
-_OURS: Final = LOOPBACK | {"[::1]"}
+_OURS: Final = LOOPBACK
 
 
 class Admission:
@@ -28,7 +29,17 @@ class Admission:
         self._settings = settings
         self._token = settings.token.get_secret_value()
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.origins)
+        self._names = _OURS | {urlsplit(origin).hostname for origin in self._origins}
         self._inside: Counter[str] = Counter()
+
+    def is_meant(self, connection: HTTPConnection) -> bool:
+        """Whether the name that was asked for is one of ours: a page elsewhere may have its own name point here."""
+        if self._token:
+            return True
+        try:
+            return urlsplit(f"//{connection.headers.get('host', '')}").hostname in self._names
+        except ValueError:
+            return False
 
     def may_come_from(self, connection: HTTPConnection) -> bool:
         """Whether the page that connects, if it is one, may."""

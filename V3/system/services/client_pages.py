@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+
+from V3.system.services.client_admission import Admission
 
 __all__ = ["WEB", "SecurityHeaders", "page_routes"]
 
@@ -24,13 +26,15 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_NOT_MEANT: Final = PlainTextResponse("this server answers to localhost, or with a token to any name\n", 403)
 
 
 class SecurityHeaders:
-    """Puts the headers on every HTTP response of an application."""
+    """Puts the headers on every HTTP response of an application, and answers only requests that are meant for it."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, admission: Admission) -> None:
         self._app = app
+        self._admission = admission
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -42,7 +46,8 @@ class SecurityHeaders:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        app = self._app if self._admission.is_meant(HTTPConnection(scope)) else _NOT_MEANT
+        await app(scope, receive, guarded)
 
 
 def page_routes(web: Path) -> list[BaseRoute]:

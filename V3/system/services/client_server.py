@@ -87,7 +87,7 @@ class ClientServer:
         EngineMetrics(stt.stats, self.registry)
         self.monitor = CallMonitor(board or CallBoard(), self._engine)
         self._uploads = TranscriptionApi(stt, self.settings, self._admission, self.metrics, room=lambda: self.room)
-        self._http = HttpServer(SecurityHeaders(self._app(web)), self.settings)
+        self._http = HttpServer(SecurityHeaders(self._app(web), self._admission), self.settings)
 
     @property
     def port(self) -> int:
@@ -178,7 +178,7 @@ class ClientServer:
 
     async def _admit(self, socket: WebSocket, serve: Callable[[], Any]) -> None:
         """Let in who may come in, and count it out again."""
-        if not self._admission.may_come_from(socket):
+        if not (self._admission.is_meant(socket) and self._admission.may_come_from(socket)):
             self._count_refusal("origin", "a page of a foreign origin")
             await socket.send_denial_response(PlainTextResponse("pages of this origin may not connect\n", 403))
             return

@@ -37,9 +37,12 @@ _WAITING: Final = 8
 _HAND_OVER_TIMEOUT_S: Final = 60.0
 _FEED_TIMEOUT_S: Final = 60.0
 _END_TIMEOUT_S: Final = 5.0
+_CODECS: Final = ("opus", "libopus", "vorbis", "aac", "flac", "pcm_f32le", "pcm_s16le")  # what recorders send
 _OPEN_OPTIONS: Final = {
     "probesize": "32",  # the head says all: sound must not wait for a guess
     "analyzeduration": "0",
+    "codec_whitelist": ",".join(_CODECS),
+    "protocol_whitelist": "none",  # it reads from us and opens nothing
 }
 
 
@@ -124,6 +127,9 @@ class ContainerStream:
     def _samples(self, container: Any) -> Iterator[Audio]:
         if not container.streams.audio:
             raise AudioError("a stream without sound")
+        codec = container.streams.audio[0].codec_context.codec.name
+        if codec not in _CODECS:
+            raise AudioError(f"sound as {codec} is not taken: {', '.join(_CODECS)} are")
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
         for packet in container.demux(container.streams.audio[0]):
             try:

@@ -45,8 +45,9 @@ class StatusServer:
     """The three on a port of their own, for a robot without pages. Address, token and TLS are the clients'."""
 
     def __init__(self, settings: ClientSettings, *, ready: Ready, registry: CollectorRegistry) -> None:
-        app = Starlette(routes=status_routes(ready, registry, Admission(settings)))
-        self._http = HttpServer(SecurityHeaders(app), settings)
+        admission = Admission(settings)
+        app = Starlette(routes=status_routes(ready, registry, admission))
+        self._http = HttpServer(SecurityHeaders(app, admission), settings)
 
     @property
     def port(self) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ _PENDING_DECODES: Final = 2
 _DECODE_TIMEOUT_S: Final = 60.0
 _MAX_FIELDS: Final = 32
 _MULTIPART_OVERHEAD_BYTES: Final = 65_536
+_SILENCE_S: Final = 15.0  # a sender that says nothing for so long has gone
+_LEAST_BYTES_PER_S: Final = 8192  # a quarter of what a telephone call takes: two slow senders would hold both places
 
 
 class _Refused(Exception):
@@ -46,7 +49,8 @@ class _Refused(Exception):
 
     def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", param: str = "") -> None:
         super().__init__(message)
-        self.response = JSONResponse(error_body(message, kind=kind, param=param or None), status)
+        unread = {"Connection": "close"} if status in (408, 413) else None  # what is still to come is not waited for
+        self.response = JSONResponse(error_body(message, kind=kind, param=param or None), status, unread)
         self.status = status
 
 
@@ -177,18 +181,16 @@ class TranscriptionApi:
 
     async def _feed(self, request: Request, file: UploadFile, stream: Any) -> None:
         cutter = FrameCutter()
-        limit = int(self._settings.max_upload_s * RATE_HZ)
         heard = 0
-        async for piece in file_audio(file.file):
-            heard += piece.size
-            if heard > limit:
-                raise AudioError(f"longer than {self._settings.max_upload_s:g} s")
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            frames = cutter.push(np.clip(piece, -2.0, 2.0))
-            for start in range(0, frames.size, RATE_HZ):
-                await stream.calm(_PENDING_DECODES, timeout_s=_DECODE_TIMEOUT_S)
-                stream.process_chunk(frames[start : start + RATE_HZ])
+        async with contextlib.aclosing(file_audio(file.file, max_s=self._settings.max_upload_s)) as pieces:
+            async for piece in pieces:
+                heard += piece.size
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                frames = cutter.push(np.clip(piece, -2.0, 2.0))
+                for start in range(0, frames.size, RATE_HZ):
+                    await stream.calm(_PENDING_DECODES, timeout_s=_DECODE_TIMEOUT_S)
+                    stream.process_chunk(frames[start : start + RATE_HZ])
         if not heard:
             raise AudioError("no sound in it")
         rest = cutter.push(np.zeros(FRAME_SAMPLES - 1, dtype=np.float32))  # the last samples fill no frame alone
@@ -197,7 +199,7 @@ class TranscriptionApi:
 
     def _limited(self, request: Request) -> Callable[[], Any]:
         """The request's body, to be read only up to a bound."""
-        limit = self._settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
+        limit, began_s = self._settings.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES, time.monotonic()
         told = request.headers.get("content-length", "")
         if told.isascii() and told.isdigit() and int(told[:15]) > limit:
             raise self._too_large()
@@ -205,7 +207,14 @@ class TranscriptionApi:
 
         async def receive() -> Any:
             nonlocal taken
-            message = await request.receive()
+            due_s = began_s + _SILENCE_S + taken / _LEAST_BYTES_PER_S - time.monotonic()
+            try:
+                async with asyncio.timeout(min(_SILENCE_S, due_s)):
+                    message = await request.receive()
+            except TimeoutError:
+                raise _Refused(
+                    408, f"the file comes too slowly: {_LEAST_BYTES_PER_S} bytes a second are the least"
+                ) from None
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise self._too_large()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hmac
 import http
 import logging
 import sys
@@ -37,7 +36,7 @@ from V3.calls.answer_policy import AnswerRules
 from V3.calls.room import RoomNews
 from V3.calls.turns import TurnRules, turn_silence
 from V3.calls.words import Phrases
-from V3.config import AnswerSettings, ServerSettings
+from V3.config import LOOPBACK, AnswerSettings, ServerSettings
 from V3.errors import CapacityReached, RecognitionError, VoicebotError, WireError
 from V3.events import (
     AnswerClassified,
@@ -51,6 +50,7 @@ from V3.events import (
 )
 from V3.system.loop_watch import LoopWatch, Turn
 from V3.system.services.amd_service import AMDService
+from V3.system.services.call_admission import CallAdmission, CallConnection, tls_of
 from V3.system.services.call_hearing import CallHearing, Stream
 from V3.system.services.windowed import WindowedStream, transcribed
 from V3.wire.dialect import Arrivals
@@ -64,6 +64,8 @@ OUTBOX_EVENTS = 256  # events waiting to go back on a WebSocket; beyond that the
 MAX_WIRE_ERRORS = 50  # a client that breaks its dialect so often is closed
 NORMAL_CLOSE, GOING_AWAY_CLOSE, POLICY_CLOSE, FAILED_CLOSE, TRY_LATER_CLOSE = 1000, 1001, 1008, 1011, 1013
 NO_CLOSE_FRAME = 1006
+IDLE_SLACK = 1.25
+_OPEN_TIMEOUT_S = 5.0
 _KEPT_ARRIVALS = 512  # frames of a call whose time of arrival is known: ten seconds of them
 _ANY_NUMBER = 1_000_000  # of an engine that does not know how many calls it can hear
 _NO_PLACE = {
@@ -71,7 +73,7 @@ _NO_PLACE = {
     "capacity": "the calls in progress take all that this machine can hear",
     "draining": "the server is being stopped and takes no new calls",
 }
-REFUSALS = ("path", "token", "unexpected", "twice", *_NO_PLACE)
+REFUSALS = ("path", "token", "foreign", "unexpected", "twice", *_NO_PLACE)
 _GAP_S = 0.2  # audio so much later than its length is a gap
 _NO_DECIDER = AnswerDecider(machine=(), human=(), hallucinations=Phrases(()))
 
@@ -99,6 +101,7 @@ class WebSocketAudioServer:
         self._stt = stt
         self._amd = amd
         self.settings = settings or ServerSettings()
+        self._admission = CallAdmission(self.settings)
         self._answer = answer or AnswerSettings()
         self._turns = turns or TurnRules()
         self._accept_any = accept_any
@@ -140,7 +143,8 @@ class WebSocketAudioServer:
     def url_for(self, call_id: str) -> str:
         """What to give to ``uuid_audio_stream`` for this call."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        base = self.settings.public_url or f"ws://{host}:{self.port}"
+        kind = "wss" if self.settings.certificate else "ws"
+        base = self.settings.public_url or f"{kind}://{host}:{self.port}"
         token = self.settings.token.get_secret_value()
         return call_url(base, call_id, rate_hz=self.settings.rate_hz, token=token)
 
@@ -212,16 +216,24 @@ class WebSocketAudioServer:
                 await self._room_made.wait()
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the address is taken."""
+        """Listen. Raises OSError when the address is taken, ConfigError for a certificate that cannot be used."""
+        tls = tls_of(self.settings)
+        connections: Any = functools.partial(CallConnection, doors=self._admission.doors)
+        if self.settings.host not in LOOPBACK and tls is None:
+            told = "calls on %s without TLS: the token and what is said can be read on the way (server.certificate)"
+            log.warning(told, self.settings.host)
         self._server = await serve(
             self._serve,
             self.settings.host,
             self.settings.port,
             process_request=self._admit,
+            create_connection=connections,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _OPEN_TIMEOUT_S,
             compression=None,  # FreeSWITCH then sends its frames as they are
             max_size=self.settings.max_message_bytes,
             max_queue=64,
-            open_timeout=5,
+            open_timeout=_OPEN_TIMEOUT_S,
             close_timeout=1,
             ping_interval=20,
             ping_timeout=20,
@@ -265,11 +277,8 @@ class WebSocketAudioServer:
             path = parse_path(request.path)
         except WireError as exc:
             return self._refuse(connection, http.HTTPStatus.NOT_FOUND, "path", str(exc))
-        token = self.settings.token.get_secret_value()
-        given = path.token or _bearer(request)
-        # "surrogateescape": older websockets hand out header bytes that are no ASCII so
-        if token and not hmac.compare_digest(token.encode(), given.encode("utf-8", "surrogateescape")):
-            return self._refuse(connection, http.HTTPStatus.UNAUTHORIZED, "token", "the token is missing or wrong")
+        if (refusal := self._admission.refusal(request, path.token)) is not None:
+            return self._refuse(connection, *refusal)
         if not self._accept_any and path.call_id not in self._handlers:
             why = f"no call {path.call_id} is expected"
             return self._refuse(connection, http.HTTPStatus.NOT_FOUND, "unexpected", why)
@@ -328,6 +337,8 @@ class WebSocketAudioServer:
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
+        if isinstance(connection, CallConnection):
+            connection.is_known()
         path = parse_path(connection.request.path)
         if path.call_id in self._live:  # two handshakes at the same time, both let in
             self.refusals["twice"] += 1
@@ -441,12 +452,6 @@ def answer_rules(settings: AnswerSettings) -> AnswerRules:
     )
 
 
-def _bearer(request: Request) -> str:
-    """The token of ``Authorization: Bearer ...``; empty without one, or with two headers of that name."""
-    given = request.headers.get_all("Authorization")
-    return given[0].removeprefix("Bearer ") if len(given) == 1 else ""
-
-
 class _Outbox:
     """Events on their way back, bounded: the oldest that comes often makes room, then the oldest of all."""
 
@@ -514,17 +519,28 @@ class _Connection:
         self._hearing = self._server.hearing(self._path, self.emit)
         if self._path.channels > 1:
             self._robot = self._server.stream(f"{self.call_id}/robot", self.emit)
-        while True:
-            try:
-                async with asyncio.timeout(self._server.idle_timeout_s):
-                    message = await self._socket.recv()
-            except TimeoutError as exc:
-                idle_s = self._server.settings.idle_timeout_s
-                raise WireError(f"no audio for {idle_s:g} s", close_code=POLICY_CLOSE) from exc
-            try:
-                self._take(message, self._hearing)
-            except WireError as exc:
-                self._complain(exc)
+        try:
+            await self._take_all(self._hearing)
+        except TimeoutError as exc:
+            idle_s = self._server.settings.idle_timeout_s
+            raise WireError(f"no audio for {idle_s:g} s", close_code=POLICY_CLOSE) from exc
+
+    async def _take_all(self, hearing: CallHearing) -> NoReturn:
+        """Raises TimeoutError after the idle time without a message, a quarter of it later at most.
+
+        One timer for a stream, put off now and then: one for each of fifty messages a second would cost the loop more.
+        """
+        now_s, idle_s = asyncio.get_running_loop().time, self._server.idle_timeout_s
+        async with asyncio.timeout(idle_s) as idle:
+            while True:
+                message = await self._socket.recv()
+                if (idle.when() or 0.0) < now_s() + idle_s:
+                    idle.reschedule(now_s() + idle_s * IDLE_SLACK)
+                try:
+                    self._take(message, hearing)
+                except WireError as exc:
+                    self._complain(exc)
+        raise AssertionError("recv() ends by an error only")
 
     async def close(self) -> None:
         """Hear what was being said to its end, then stop sending."""
