@@ -71,7 +71,7 @@ _MAX_PROMPT_TOKENS: Final = 100
 _MAX_HOTWORD_TOKENS: Final = 50
 _TOKENS_PER_S: Final = 20  # French needs about 5 pieces a second (10 at most) of a small vocabulary
 _TIMED_S: Final = 2.5
-_TIMING_S: Final = 0.5  # spent on timing, about
+_TIMED_TRIES, _TIMING_S = 5, 0.5  # at most, and the seconds spent on them, about
 _WIDER_FRAMES: Final = 1000  # the least that a second decode hears, and twice what the first did
 _DOUBTFUL_LOGPROB: Final = -1.0  # Whisper's own threshold for decoding again
 _NO_SPEECH_PROB: Final = 0.6  # Whisper's own thresholds for silence
@@ -226,7 +226,7 @@ class Recognizer:
         """How long a decode of 2.5 s of speech takes here and now, per row of a batch of ``rows``.
 
         With ``workers`` at it side by side, as under load: cores that share their arithmetic are slower together. The
-        middle of three tries, as far as they do not take long.
+        best of some tries: what else a machine does as it starts shows soon enough in what decodes really take.
         """
         window = np.resize(_self_test_audio(), round(_TIMED_S * RATE_HZ))
         requests = [DecodeRequest(f"timing-{row}", DecodeKind.PARTIAL, window) for row in range(rows)]
@@ -238,9 +238,9 @@ class Recognizer:
 
         tries: list[float] = []
         with ThreadPoolExecutor(workers, thread_name_prefix="timing") as pool:
-            while len(tries) < 3 and sum(tries) * rows < _TIMING_S:
+            while len(tries) < _TIMED_TRIES and sum(tries) * rows < _TIMING_S:
                 tries.append(statistics.fmean(pool.map(timed, range(workers))))
-        return statistics.median(tries)
+        return min(tries)
 
     def _pass(self, requests: Sequence[DecodeRequest], *, wider: bool) -> list[Transcript]:
         groups: dict[_Bucket, list[int]] = {}
