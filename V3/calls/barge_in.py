@@ -35,8 +35,10 @@ UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
 MISHEARD_MS = 550  # no backchannel takes so long
 SHORT_CONFIDENCE = 0.75  # of words that are too short to be sure that they are no backchannel
 OPENERS = frozenset(
-    ("je", "j", "tu", "il", "elle", "on", "nous", "vous", "ils", "elles", "me", "te", "se", "ce", "c", "ca", "est")
-    + ("le", "la", "les", "l", "un", "une", "des", "de", "du", "d", "a", "au", "aux", "suis")
+    (
+        *("je", "j", "tu", "il", "elle", "on", "nous", "vous", "ils", "elles", "me", "te", "se", "ce", "c", "ca"),
+        *("le", "la", "les", "l", "un", "une", "des", "de", "du", "d", "a", "au", "aux", "est", "suis"),
+    )
 )  # a sentence begins with them, folded: by themselves they say nothing yet
 WORD_SLACK_MS = 150  # the recogniser's word times are this uncertain (half its median error, measured, doubled)
 
