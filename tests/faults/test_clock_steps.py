@@ -24,6 +24,7 @@ MAY_TELL_THE_TIME = {  # a date in a file, or one that somebody said; never how 
     "system/conversation.py": "what day 'tomorrow' is",
     "system/journal.py": "when a line was written",
     "system/retention.py": "how old files are",
+    "system/load/run.py": "when a load was measured",
     "system/services/client_session.py": "dates for clients, read once",
 }
 

@@ -63,8 +63,8 @@ class Hostile(ScriptedRecognizer):
     def self_test(self) -> None:
         return None
 
-    def decode_time_s(self, *, rows: int) -> float:
-        return 0.001 * rows
+    def decode_time_s(self, *, rows: int, workers: int) -> float:
+        return 0.001 * rows * workers
 
 
 @pytest.mark.parametrize("said", ["oui allô " + " ".join(WORDS), WORDS[1]], ids=["many", "a command"])
