@@ -73,7 +73,9 @@ def test_an_answered_call_was_answered_whatever_ended_it(cause: str) -> None:
 def test_every_disposition_and_every_advice_can_be_reached() -> None:
     table = [outcome_of(cause) for cause in CAUSES] + [outcome_of("", sip_status=status) for status in SIP_STATUSES]
     table += [outcome_of("?"), outcome_of("NORMAL_CLEARING", answered=True)]
-    assert {outcome.disposition for outcome in table} == set(Disposition) - {Disposition.INTERRUPTED}  # the next start's
+    assert {outcome.disposition for outcome in table} == set(Disposition) - {
+        Disposition.INTERRUPTED
+    }  # the next start's
     assert {outcome.retry for outcome in table} == set(Retry)
 
 
