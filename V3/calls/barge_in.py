@@ -322,7 +322,8 @@ class BargeInDetector:
         )
         sure = [word.confidence >= least for word in said]
         counted = [said[index] for index in others if sure[index]]
-        tells = any(part not in OPENERS for part, index in owners if index in others and sure[index])
+        telling = sum(part not in OPENERS for part, index in owners if index in others and sure[index])
+        tells = telling > self._hinted  # one word of what may be an echo may be misheard
         if is_final and self._paused:
             unsure = [said[index] for index in others if likely[index]]
             if tells or (len(unsure) >= self._rules.words and self._at_length(unsure)):
