@@ -268,7 +268,7 @@ class BargeInDetector:
     def _why_nothing(self, event: Final) -> str:
         if self._faint:
             return "fainter than the callee"
-        if self._echo is not None and self._echo.sign(event.words, prompt_start_ms=self._prompt_start_ms):
+        if self._sign(event.words):
             return "echo of the prompt"
         said = [part for word in event.words for part in fold_words(word.text)]
         if not said:
@@ -279,11 +279,7 @@ class BargeInDetector:
         """Whether these words are the prompt's. Only a sure sign tells how loud this call echoes; a voice well above
         that is the callee's, whatever else is in the words.
         """
-        if self._echo is None or self._above_echo:
-            return EchoSign.NONE
-        sign = self._echo.sign(
-            words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes, hinted=self._hinted
-        )
+        sign = EchoSign.NONE if self._above_echo else self._sign(words)
         if sign is EchoSign.WEAK and is_final:
             self._weak_signs += 1
             self._hint_dbfs = self._level_dbfs
@@ -292,6 +288,13 @@ class BargeInDetector:
             level_dbfs = min(self._level_dbfs, self._hint_dbfs) or UNKNOWN_ECHO_DBFS
             self.echo_dbfs = min(self.echo_dbfs or level_dbfs, level_dbfs)  # the callee's voice may have been over it
         return sign
+
+    def _sign(self, words: Sequence[Word]) -> EchoSign:
+        if self._echo is None:
+            return EchoSign.NONE
+        return self._echo.sign(
+            words, prompt_start_ms=self._prompt_start_ms, suspected=self._echoes, hinted=self._hinted
+        )
 
     @property
     def _above_echo(self) -> bool:
@@ -342,8 +345,10 @@ class BargeInDetector:
         """
         if not words:
             return False
-        voice_ms = self._speech_start_ms if self._speech_start_ms is not None else words[0].start_ms
-        return words[-1].end_ms - max(words[0].start_ms, voice_ms) >= MISHEARD_MS
+        start_ms, end_ms = words[0].start_ms, words[-1].end_ms
+        if self._speech_start_ms is not None and self._speech_start_ms < end_ms:  # else it is of a later utterance
+            start_ms = max(start_ms, self._speech_start_ms)
+        return end_ms - start_ms >= MISHEARD_MS
 
     def _no_backchannel(self, owners: list[tuple[str, int]], *, is_final: bool) -> list[int]:
         """The words (each once) that belong to no backchannel; unsure ones too, which may be part of one."""

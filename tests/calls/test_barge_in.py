@@ -338,6 +338,18 @@ def test_words_that_come_after_their_pause_was_over_still_interrupt() -> None:
     assert late("oui", "mais qui êtes-vous") == []  # they come once
 
 
+def test_words_that_come_while_somebody_speaks_again_are_as_long_as_they_were() -> None:
+    """Half a second of words, half sure: the length of what is said since is not theirs."""
+    start, end = PROMPT_MS + 500, PROMPT_MS + 1100
+    detector = paused(start_ms=start)
+    feed(detector, ends(start, end))
+    assert detector.tick(end + SETTINGS.false_after_ms) is not None
+    resume(detector, end + SETTINGS.false_after_ms + 50)
+    feed(detector, starts(end + 1500))
+    said = words("mais dites donc", at_ms=start, confidence=0.6)
+    assert actions(detector, final(said, at_ms=end + 1800, end_ms=end)) == [Action.STOP]
+
+
 # ---- what does not count
 
 
