@@ -13,7 +13,7 @@ from rich.text import Text
 from V3.calls.report import CallReport, CallUpdate
 from V3.masking import mask_number
 
-__all__ = ["LiveCalls", "report_table"]
+__all__ = ["LiveCalls", "LiveScreen", "report_table"]
 
 MAX_ROWS = 30  # on screen; calls that have ended make room, oldest first
 _COLOURS = {
@@ -35,15 +35,13 @@ _COLOURS = {
 }
 
 
-class LiveCalls:
-    """A context manager; hand ``update`` to the robot. ``names`` gives numbers a word or two, ``mask`` hides them."""
+class LiveScreen:
+    """A context manager: ``_live`` is what moves in a terminal, and None elsewhere."""
 
-    def __init__(self, console: Console, names: dict[str, str] | None = None, *, mask: bool = False) -> None:
+    def __init__(self, console: Console, *, refresh_per_second: int = 8) -> None:
         self._console = console
-        self._names = names or {}
-        self._mask = mask
-        self._rows: dict[str, dict[str, CallUpdate]] = {}  # number -> what was last said of state, words, verdict...
-        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+        live = Live(console=console, refresh_per_second=refresh_per_second, transient=True)
+        self._live = live if console.is_terminal else None
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -55,6 +53,16 @@ class LiveCalls:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+
+
+class LiveCalls(LiveScreen):
+    """A context manager; hand ``update`` to the robot. ``names`` gives numbers a word or two, ``mask`` hides them."""
+
+    def __init__(self, console: Console, names: dict[str, str] | None = None, *, mask: bool = False) -> None:
+        super().__init__(console)
+        self._names = names or {}
+        self._mask = mask
+        self._rows: dict[str, dict[str, CallUpdate]] = {}  # number -> what was last said of state, words, verdict...
 
     def update(self, update: CallUpdate) -> None:
         """Take one line of a call's story."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from V3.console import LiveScreen
 from V3.load.figures import AGAINST, SPREADS, LoadReport, Sample, Spread, Step, figures_of
 from V3.load.knee import broken_limits, said
 from V3.load.record import CallRecord, RefusedCall
@@ -22,30 +21,18 @@ EVERY_SAMPLES: Final = 5  # a line, where there is no terminal
 MAX_FAULTS: Final = 20  # shown of a step; the JSON and the page have more
 
 
-class LoadScreen:
+class LoadScreen(LiveScreen):
     """A context manager; hand :attr:`watcher` to the load."""
 
     def __init__(self, console: Console, steps: int) -> None:
-        self._console = console
+        super().__init__(console, refresh_per_second=4)
         self._steps = steps
         self._step = 0
         self._plan = Plan(0, 0, 0)
         self._records: list[CallRecord] = []
         self._refused = 0
         self._samples = 0
-        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self.watcher = Watcher(self._begun, self._sampled, self._records.append, self._was_refused)
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def _begun(self, plan: Plan) -> None:
         self._step, self._plan, self._samples, self._refused = self._step + 1, plan, 0, 0

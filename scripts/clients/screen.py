@@ -6,14 +6,13 @@ In a terminal the last lines move; elsewhere each answer is a line, and partials
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.text import Text
 
 from scripts.clients.dialects import Answer
+from V3.console import LiveScreen
 
 __all__ = ["COLOURS", "Screen"]
 
@@ -21,30 +20,18 @@ COLOURS: Final = ("cyan", "magenta", "green", "yellow")
 _SHOWN_CHARS: Final = 400  # of words under way: the newest
 
 
-class Screen:
+class Screen(LiveScreen):
     """A context manager. ``names`` are the sources; with more than one, each line says whose it is, in its colour."""
 
     def __init__(self, console: Console, *names: str) -> None:
-        self._console = console
+        super().__init__(console)
         self._colours = dict(zip(names, COLOURS, strict=False))
         self._named = len(names) > 1
         self._open: dict[str, str] = dict.fromkeys(names, "")
         self._status = ""
         self._began_s = time.monotonic()
-        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
         self.finals = 0
         self.errors = 0
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def answer(self, name: str, answer: Answer) -> None:
         """Something came from the server for this source."""
