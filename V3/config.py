@@ -190,6 +190,11 @@ class BargeInSettings(_Strict):
     backchannels: tuple[str, ...] = BACKCHANNELS
     stop_words: tuple[str, ...] = STOP_WORDS
 
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What may be all that is said over a prompt."""
+        return (*self.stop_words, *self.backchannels)
+
 
 class TurnSettings(_Strict):
     """When the callee's turn is over."""

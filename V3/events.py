@@ -17,6 +17,7 @@ from typing import Any
 from V3.errors import WireError
 
 __all__ = [
+    "Alternative",
     "AnswerClassified",
     "AudioFlagged",
     "Capacity",
@@ -45,6 +46,14 @@ class Word:
     end_ms: int
     confidence: float = 1.0
     stable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Words that may be all that was said, and how likely the audio makes them (0 to 1)."""
+
+    text: str
+    likelihood: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +112,7 @@ class Final(Event):
     """An utterance that has ended; its words change no more.
 
     ``suppressed``: why words were taken out, or why there are none (:class:`V3.asr.suspicion.Suppressed`).
+    ``alternatives``: of a short utterance where phrases were expected, the likely ones of these and what was written.
     """
 
     text: str
@@ -110,6 +120,7 @@ class Final(Event):
     start_ms: int
     end_ms: int
     suppressed: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +253,10 @@ def _words(value: Any) -> tuple[Word, ...]:
     return tuple(Word(**_taken(Word, word)) for word in _exactly(list)(value))
 
 
+def _alternatives(value: Any) -> tuple[Alternative, ...]:
+    return tuple(Alternative(**_taken(Alternative, each)) for each in _exactly(list)(value))
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(text) for text in _exactly(list)(value))
 
@@ -252,5 +267,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "bool": _exactly(bool),
     "float": _number,
     "tuple[Word, ...]": _words,
+    "tuple[Alternative, ...]": _alternatives,
     "tuple[str, ...]": _texts,
 }

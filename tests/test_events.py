@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from V3 import events
 from V3.errors import WireError
 from V3.events import (
+    Alternative,
     AnswerClassified,
     AudioFlagged,
     Capacity,
@@ -42,7 +43,15 @@ BY_KIND: dict[type[Event], st.SearchStrategy[Event]] = {
     SpeechContinues: st.builds(SpeechContinues, **COMMON, start_ms=MS, voiced_until_ms=MS, level_dbfs=SHARES),
     SpeechEnded: st.builds(SpeechEnded, **COMMON, start_ms=MS, end_ms=MS),
     Partial: st.builds(Partial, **COMMON, text=TEXTS, words=WORDS, start_ms=MS),
-    Final: st.builds(Final, **COMMON, text=TEXTS, words=WORDS, start_ms=MS, end_ms=MS),
+    Final: st.builds(
+        Final,
+        **COMMON,
+        text=TEXTS,
+        words=WORDS,
+        start_ms=MS,
+        end_ms=MS,
+        alternatives=st.lists(st.builds(Alternative, TEXTS, SHARES), max_size=3).map(tuple),
+    ),
     AnswerClassified: st.builds(
         AnswerClassified,
         **COMMON,
@@ -85,7 +94,7 @@ def test_it_travels_as_one_line_of_ascii(event: Event) -> None:
 def test_what_it_looks_like() -> None:
     assert to_json(SPOKEN) == (
         '{"type":"Final","call_id":"c","at_ms":1200,"text":"All\\u00f4 ?","words":[{"text":"All\\u00f4 ?",'
-        '"start_ms":300,"end_ms":700,"confidence":0.9,"stable":true}],"start_ms":300,"end_ms":700,"suppressed":[]}'
+        '"start_ms":300,"end_ms":700,"confidence":0.9,"stable":true}],"start_ms":300,"end_ms":700,"suppressed":[],"alternatives":[]}'
     )
 
 
@@ -126,6 +135,9 @@ def without(key: str) -> str:
         spoiled(text=None),
         spoiled(call_id=7),
         spoiled(text="\ud83d"),  # half a surrogate pair
+        spoiled(alternatives=["oui"]),
+        spoiled(alternatives=[{"text": "oui"}]),
+        spoiled(alternatives=[{"text": "oui", "likelihood": "high"}]),
         spoiled(words="oui"),
         spoiled(words=["oui"]),
         spoiled(words={"text": "oui"}),

@@ -29,6 +29,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
+from V3.asr.alternatives import MAX_ALTERNATIVES_MS, alternatives, spelled
 from V3.asr.features import Features, assemble, log_mel
 from V3.asr.hypothesis import join_words
 from V3.asr.loading import (
@@ -46,7 +47,7 @@ from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKin
 from V3.asr.word_times import timed_words
 from V3.audio.pcm import PCM_SCALE, RATE_HZ, Audio, from_l16, peak, resample
 from V3.errors import AudioError, ConfigError, ModelError, ModelSelfTestFailed
-from V3.events import Word
+from V3.events import Alternative, Word
 
 __all__ = [
     "DETECT",
@@ -70,6 +71,7 @@ _AUDIBLE: Final = 2.5 / PCM_SCALE  # dither of one or two steps is silence
 _MAX_PROMPT_TOKENS: Final = 100
 _MAX_HOTWORD_TOKENS: Final = 50
 _TOKENS_PER_S: Final = 20  # French needs about 5 pieces a second (10 at most) of a small vocabulary
+_WEIGHED_POSITIONS: Final = MAX_ALTERNATIVES_MS // 20 + 15  # of the encoder: the audio and some silence after it
 _TIMED_S: Final = 2.5
 _TIMED_TRIES, _TIMING_S = 5, 0.5  # at most, and the seconds spent on them, about
 _WIDER_FRAMES: Final = 1000  # the least that a second decode hears, and twice what the first did
@@ -211,6 +213,11 @@ class Recognizer:
             transcripts[index] = replace(_better(transcripts[index], transcript), redone=True)
         return transcripts
 
+    @property
+    def _weighs(self) -> bool:
+        """Whether expected phrases are scored: on a CPU, a model for windows of 30 s is too slow for fifty of them."""
+        return self.info.audio_context == "auto" or self.info.device != "cpu"
+
     def self_test(self) -> Transcript:
         """Hear the bundled word. Raises ModelSelfTestFailed when no text comes out."""
         request = DecodeRequest("self-test", DecodeKind.ANSWER, _self_test_audio())
@@ -325,10 +332,15 @@ class Recognizer:
         tokenizer = self._tokenizer(bucket.language, bucket.task)
         spoken = [_Spoken.of(result, tokenizer) for result in results]
         words = self._align(encoded, requests, spoken, tokenizer) if bucket.word_times else [()] * len(spoken)
-        return [
+        transcripts = [
             replace(_transcript(request, said, timed, tokenizer), language=code, language_prob=likelihood)
             for request, said, timed, (code, likelihood) in zip(requests, spoken, words, languages, strict=True)
         ]
+        for row, request in enumerate(requests):
+            if request.expected and request.duration_ms <= MAX_ALTERNATIVES_MS and self._weighs:
+                weighed = self._weigh(encoded, row, request, spoken[row], tokenizer)
+                transcripts[row] = replace(transcripts[row], alternatives=weighed)
+        return transcripts
 
     def _max_length(self, requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
         """A bound on what a looping decoder may cost. CTranslate2 halves what it is given, and counts the prompt."""
@@ -350,6 +362,21 @@ class Recognizer:
             timed_words(said.tokens, alignment, tokenizer, start_ms=request.start_ms) if said.tokens else ()
             for said, alignment, request in zip(spoken, alignments, requests, strict=True)
         ]
+
+    def _weigh(
+        self, encoded: Any, row: int, request: DecodeRequest, said: _Spoken, tokenizer: Tokenizer
+    ) -> tuple[Alternative, ...]:
+        """How likely one row's audio makes each expected phrase, and what was written."""
+        texts = list(dict.fromkeys(map(spelled, request.expected)))
+        tokens = [list(tokenizer.encode(text)) for text in texts]
+        if said.tokens:
+            texts.append(tokenizer.decode(said.tokens))
+            tokens.append(said.tokens)
+        heard = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
+        rows = ctranslate2.StorageView.from_array(np.repeat(heard[row : row + 1, :_WEIGHED_POSITIONS], len(tokens), 0))
+        frames = max(2, request.audio.size // _FRAME_SAMPLES)
+        scored = self._whisper.align(rows, tokenizer.sot_sequence, tokens, [frames] * len(tokens))
+        return alternatives(texts, [each.text_token_probs for each in scored])
 
 
 @dataclass(frozen=True, slots=True)

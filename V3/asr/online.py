@@ -72,9 +72,10 @@ class StreamingSession:
     Raises ConfigError for settings that cannot work.
 
     These attributes may be changed at any time: ``prompt`` (text that came before), ``hotwords`` (words to expect),
-    ``partials`` (False: finals only), ``language`` ("auto": detected from the first words that are sure of it, then
-    kept), ``task``, ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none) and
-    ``final_kind`` (FILE: nobody waits for the words).
+    ``expected`` (phrases that may be all that is said: the Finals of short utterances say how likely each is, once
+    there are partials), ``partials`` (False: finals only), ``language`` ("auto": detected from the first words that are
+    sure of it, then kept), ``task``, ``stretch`` (an engine under load makes partials so many times rarer; 1.0 is none)
+    and ``final_kind`` (FILE: nobody waits for the words).
     """
 
     def __init__(  # noqa: PLR0913 - settings of one session, each with a default
@@ -98,6 +99,7 @@ class StreamingSession:
         self.call_id = call_id
         self.language = language
         self.prompt = self.hotwords = ""
+        self.expected: tuple[str, ...] = ()
         self.partials = partials
         self.stretch = 1.0
         self.final_kind = DecodeKind.FINAL
@@ -379,6 +381,7 @@ class StreamingSession:
             task=self.task,
             prompt=self.prompt,
             hotwords=self.hotwords,
+            expected=self.expected if self.partials and kind is DecodeKind.FINAL else (),
             mel=self._mel.rows(self._tape, segment.start, end) if self._mel is not None else None,
         )
 
@@ -439,6 +442,7 @@ class StreamingSession:
                     start_ms=utterance.start_ms,
                     end_ms=utterance.end_ms or utterance.start_ms,
                     suppressed=utterance.suppressed,
+                    alternatives=utterance.alternatives,
                 )
             )
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from V3.asr.features import Features
 from V3.audio.pcm import SAMPLES_PER_MS, Audio
-from V3.events import Word
+from V3.events import Alternative, Word
 
 __all__ = [
     "DETECT",
@@ -47,7 +47,8 @@ class DecodeRequest:
     ``start_ms`` is when the audio begins in its stream and is added to the times of its words. ``language`` is a code
     such as "fr", or "auto" to have it detected. ``task`` "translate" asks for English.
     ``prompt`` is text that came before (its last 100 tokens count),
-    ``hotwords`` are words to expect (the first 50). ``mel`` are the audio's frames where its stream has computed them
+    ``hotwords`` are words to expect (the first 50). ``expected`` are phrases of which one may be all that is said:
+    short audio is asked how likely it makes each. ``mel`` are the audio's frames where its stream has computed them
     already (:meth:`V3.asr.features.MelTape.rows`); without them the recogniser does. Two requests are equal only when
     they are the same object.
     """
@@ -60,6 +61,7 @@ class DecodeRequest:
     task: Task = "transcribe"
     prompt: str = ""
     hotwords: str = ""
+    expected: tuple[str, ...] = ()
     word_times: bool = True
     mel: Features | None = None
 
@@ -75,7 +77,8 @@ class Transcript:
     ``words`` are empty when word times were not asked for. ``avg_logprob`` is per token (0.0 for no text);
     ``no_speech_prob`` is Whisper's own guess that nobody speaks. ``language_prob`` is 1.0 where the language was given.
     ``suppressed`` says why words were taken out (:class:`V3.asr.suspicion.Suppressed`); ``redone`` that the decode
-    looked wrong and was made again with more context.
+    looked wrong and was made again with more context. ``alternatives``: which of the expected phrases, or else what
+    was written, the audio makes likely; the likeliest first.
     """
 
     text: str
@@ -87,6 +90,7 @@ class Transcript:
     language_prob: float = 1.0
     suppressed: tuple[str, ...] = ()
     redone: bool = False
+    alternatives: tuple[Alternative, ...] = ()
 
     def __str__(self) -> str:
         return self.text

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from V3.asr.hypothesis import LocalAgreement, Policy, join_words, words_before
 from V3.asr.suspicion import Suppressed
 from V3.asr.transcript import DecodeRequest, Transcript
-from V3.events import Word
+from V3.events import Alternative, Word
 
 __all__ = ["Pending", "Segment", "Utterance"]
 
@@ -29,6 +29,7 @@ class Segment:
     end_ms: int | None = None
     done: bool = False
     suppressed: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -52,7 +53,8 @@ class Segment:
     def finish(self, transcript: Transcript | None) -> None:
         """Take the decode of all its audio; None when that failed: then the last partial's words stand."""
         self.policy.flush(None if transcript is None else transcript.words)
-        self.suppressed = () if transcript is None else transcript.suppressed
+        if transcript is not None:
+            self.suppressed, self.alternatives = transcript.suppressed, transcript.alternatives
         self.done = True
 
 
@@ -82,6 +84,11 @@ class Utterance:
     def suppressed(self) -> tuple[str, ...]:
         """Why words are missing, each reason once."""
         return tuple(dict.fromkeys(reason for segment in self.segments for reason in segment.suppressed))
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """What it may be as a whole: of an utterance in one piece."""
+        return self.segments[0].alternatives if len(self.segments) == 1 else ()
 
     def final_words(self) -> tuple[Word, ...]:
         return tuple(replace(word, stable=True) for word in self.words)

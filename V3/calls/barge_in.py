@@ -6,10 +6,11 @@ prompt is broken now, and goes on where it was cut if no more than that comes of
 words that are no backchannel (and more than a sentence's opening, "je vous"), ``speech_ms`` of speech, or a digit: the
 prompt does not come back.
 
-After a pause the callee's final words decide, and a stop word may be less sure than before it; where speech stops and
-no words come within ``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this
-call pauses for words only. What is ``faint_db`` fainter than the callee's own voice is talk beside the telephone, or an
-echo: it is ignored, whatever its words and however long.
+After a pause the callee's final words decide: what takes less than a second is heard out, and of few words all that
+they may have been is weighed (:mod:`V3.calls.lone_words`). Where speech stops and no words come within
+``false_after_ms``, or only a backchannel or an echo, the prompt is *resumed*. After an echo this call pauses for words
+only. What is ``faint_db`` fainter than the callee's own voice is talk beside the telephone, or an echo: it is ignored,
+whatever its words and however long.
 
 Only what is said while the prompt plays counts: ``prompt_start_ms`` is when it began, on the clock of the audio. A word
 is what is written between spaces ("j'écoute" is one); the last words of a partial that may become a backchannel ("tout
@@ -23,8 +24,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from V3.calls.echo import EchoMatcher, EchoSign
+from V3.calls.lone_words import interruption
 from V3.calls.words import Phrases, fold_words
-from V3.events import Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
+from V3.events import Alternative, Event, Final, Partial, SpeechContinues, SpeechEnded, SpeechStarted, Word
 
 __all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"]
 
@@ -32,6 +34,8 @@ ECHO_SWING_DB = 4.0  # between the words of one prompt
 ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
 WEAK_SIGNS = 2  # of an echo are a sure one
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
+WORDS_WITHIN_MS = 300  # of being told that speech has ended
+SHORT_MS = 900  # a paused prompt waits for the final of what takes no longer
 MISHEARD_MS = 550  # no backchannel takes so long
 SHORT_CONFIDENCE = 0.75  # of words that are too short to be sure that they are no backchannel
 OPENERS = frozenset(
@@ -101,6 +105,44 @@ class _Owed:
     ended_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """The words of one event. ``owners``: each folded part and its word; ``others``: the words that are no backchannel.
+
+    A confidence from which they count: ``sure``; ``surer`` where they are few; ``likely`` once they need less.
+    """
+
+    words: Sequence[Word]
+    owners: list[tuple[str, int]]
+    others: list[int]
+    sure: float
+    surer: float
+
+    @property
+    def likely(self) -> float:
+        return self.sure / 2  # a pause is half of an interruption
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words if word.confidence >= self.sure)
+
+    @property
+    def parts(self) -> list[str]:
+        return [part for part, _ in self.owners]
+
+    def parts_from(self, confidence: float) -> list[str]:
+        """The parts, with a gap for each that is less sure."""
+        return [part if self.words[index].confidence >= confidence else "" for part, index in self.owners]
+
+    def no_backchannels(self, confidence: float) -> list[Word]:
+        return [self.words[index] for index in self.others if self.words[index].confidence >= confidence]
+
+    def telling(self, confidence: float) -> int:
+        """How many parts of these are more than a sentence's opening."""
+        counted = {index for index in self.others if self.words[index].confidence >= confidence}
+        return sum(part not in OPENERS for part, index in self.owners if index in counted)
+
+
 class BargeInDetector:
     """One prompt's watch, through its pauses. Feed it the call's audio events.
 
@@ -129,6 +171,7 @@ class BargeInDetector:
         self._prompt_start_ms = prompt_start_ms
         self._speech_start_ms: int | None = None
         self._ended_ms: int | None = None  # of the speech that paused it, while no final words have come
+        self._words_due_ms = 0  # where its end was told late: what words it had come after that
         self._owed: _Owed | None = None  # the words of a pause that ended without them
         self._paused = False
         self._done = mode is BargeInMode.OFF
@@ -149,7 +192,7 @@ class BargeInDetector:
         """When :meth:`tick` has something to say, on the clock of the audio; None: not by itself."""
         if not self._paused or self._ended_ms is None:
             return None
-        return self._ended_ms + self._rules.false_after_ms
+        return max(self._ended_ms + self._rules.false_after_ms, self._words_due_ms)
 
     def tick(self, now_ms: int) -> BargeIn | None:
         """Time has passed: a pause without words may be over."""
@@ -188,6 +231,7 @@ class BargeInDetector:
                 if (decision := self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)) is not None:
                     return decision
                 self._ended_ms = event.end_ms if self._paused else None
+                self._words_due_ms = event.at_ms + WORDS_WITHIN_MS
             case Partial():
                 return self._weigh_words(event.words, event.at_ms, is_final=False)
             case Final():
@@ -238,7 +282,10 @@ class BargeInDetector:
         """The utterance is over: what it was."""
         if event.end_ms <= self._from_ms:
             return self._weigh_late(event)
-        if (decision := self._weigh_words(event.words, event.at_ms, is_final=True)) is not None:
+        whole = event.start_ms >= self._from_ms - WORD_SLACK_MS  # all of it was said while the prompt plays
+        alternatives = event.alternatives if whole else ()
+        decision = self._weigh_words(event.words, event.at_ms, is_final=True, alternatives=alternatives)
+        if decision is not None:
             return decision
         if self._paused:
             began_ms = self._speech_start_ms
@@ -260,7 +307,9 @@ class BargeInDetector:
         # as the end of the pause would have weighed them; what paused the prompt was not faint
         self._from_ms, self._prompt_start_ms = owed.from_ms, owed.prompt_start_ms
         self._paused, self._faint = True, False
-        decision = self._weigh_words(event.words, event.at_ms, is_final=True, start_ms=event.start_ms)
+        decision = self._weigh_words(
+            event.words, event.at_ms, is_final=True, start_ms=event.start_ms, alternatives=event.alternatives
+        )
         if decision is None:
             self._from_ms, self._prompt_start_ms, self._paused, self._faint = before
         return decision
@@ -302,7 +351,13 @@ class BargeInDetector:
         return bool(echo_dbfs and self._level_dbfs) and self._level_dbfs >= echo_dbfs + 2 * ECHO_SWING_DB
 
     def _weigh_words(
-        self, words: Sequence[Word], at_ms: int, *, is_final: bool, start_ms: int | None = None
+        self,
+        words: Sequence[Word],
+        at_ms: int,
+        *,
+        is_final: bool,
+        start_ms: int | None = None,
+        alternatives: Sequence[Alternative] = (),
     ) -> BargeIn | None:
         said = [word for word in words if word.end_ms > self._from_ms + WORD_SLACK_MS]
         sign = self._echo_sign(said, is_final=is_final)
@@ -310,36 +365,53 @@ class BargeInDetector:
             # a weak sign of a partial: the prompt says these words just now, and more of them will tell
             self._harmless = self._faint or sign is EchoSign.SURE or is_final or self._echoes or self._weak_signs > 0
             return None
-        sure = [word.confidence >= self._rules.min_confidence for word in said]
-        likely = [word.confidence * 2 >= self._rules.min_confidence for word in said]  # a pause is half of one
-        owners = [(part, index) for index, word in enumerate(said) for part in fold_words(word.text)]
-        text = " ".join(word.text for word, counts in zip(said, sure, strict=True) if counts)
-        # an unsure word is a gap: the words around it do not join to a stop word
-        counts = likely if self._paused else sure
-        stop, _ = self._rules.stop_words.longest([part if counts[index] else "" for part, index in owners])
-        if stop:
-            return self._decide(Action.STOP, f"stop word: {stop}", text, at_ms, start_ms)
-        others = self._no_backchannel(owners, is_final=is_final)
-        least = (
-            self._rules.min_confidence if self._at_length(said) else max(self._rules.min_confidence, SHORT_CONFIDENCE)
-        )
-        sure = [word.confidence >= least for word in said]
-        counted = [said[index] for index in others if sure[index]]
-        telling = sum(part not in OPENERS for part, index in owners if index in others and sure[index])
-        tells = telling > self._hinted  # one word of what may be an echo may be misheard
-        if is_final and self._paused:
-            unsure = [said[index] for index in others if likely[index]]
-            if tells or (len(unsure) >= self._rules.words and self._at_length(unsure)):
-                return self._decide(Action.STOP, f"{_count(others)} that are no backchannel", text, at_ms, start_ms)
-        elif tells and len(counted) >= self._rules.words and any(word.stable for word in counted):
-            return self._decide(Action.STOP, f"{_count(counted)} that are no backchannel", text, at_ms, start_ms)
-        self._harmless = bool(said) and not others
-        if others and not (self._paused or is_final or self._echoes) and self._mode is BargeInMode.SPEECH:
-            return self._decide(Action.PAUSE, "words that are no backchannel so far", text, at_ms, start_ms)
+        heard = self._heard(said, is_final=is_final)
+        if reason := self._why_stop(heard, alternatives, is_final=is_final):
+            return self._decide(Action.STOP, reason, heard.text, at_ms, start_ms)
+        self._harmless = bool(alternatives) or (bool(said) and not heard.others)
+        if heard.others and not (self._paused or is_final or self._echoes) and self._mode is BargeInMode.SPEECH:
+            return self._decide(Action.PAUSE, "words that are no backchannel so far", heard.text, at_ms, start_ms)
         return None
 
+    def _heard(self, words: Sequence[Word], *, is_final: bool) -> _Heard:
+        rules = self._rules
+        owners = [(part, index) for index, word in enumerate(words) for part in fold_words(word.text)]
+        return _Heard(
+            words,
+            owners,
+            others=self._no_backchannel(owners, is_final=is_final),
+            sure=rules.min_confidence,
+            surer=rules.min_confidence if self._at_length(words) else max(rules.min_confidence, SHORT_CONFIDENCE),
+        )
+
+    def _why_stop(self, heard: _Heard, alternatives: Sequence[Alternative], *, is_final: bool) -> str:
+        """Why these words stop the prompt; empty: they do not."""
+        rules = self._rules
+        counted = heard.no_backchannels(heard.surer)
+        if alternatives:
+            telling = heard.telling(heard.likely) > self._hinted and (self._paused or len(counted) >= rules.words)
+            kinds = {"stop_words": rules.stop_words, "backchannels": rules.backchannels}
+            return interruption(alternatives, heard.parts, **kinds, tells=telling)
+        # an unsure word is a gap: the words around it do not join to a stop word
+        stop, _ = rules.stop_words.longest(heard.parts_from(heard.likely if self._paused else heard.sure))
+        if stop:
+            return f"stop word: {stop}"
+        tells = heard.telling(heard.surer) > self._hinted  # one word of what may be an echo may be misheard
+        if is_final and self._paused:
+            unsure = heard.no_backchannels(heard.likely)
+            if tells or (len(unsure) >= rules.words and self._at_length(unsure)):
+                return f"{_count(heard.others)} that are no backchannel"
+        elif self._paused and not self._lasts(heard.words, SHORT_MS):
+            pass  # nothing is lost by hearing them out
+        elif tells and len(counted) >= rules.words and any(word.stable for word in counted):
+            return f"{_count(counted)} that are no backchannel"
+        return ""
+
     def _at_length(self, words: Sequence[Word]) -> bool:
-        """Whether these words were too long for a backchannel that was misheard.
+        return self._lasts(words, MISHEARD_MS)
+
+    def _lasts(self, words: Sequence[Word], least_ms: int) -> bool:
+        """Whether these words took so long.
 
         The recogniser lets the first word begin with its window, some 200 ms before the voice.
         """
@@ -348,7 +420,7 @@ class BargeInDetector:
         start_ms, end_ms = words[0].start_ms, words[-1].end_ms
         if self._speech_start_ms is not None and self._speech_start_ms < end_ms:  # else it is of a later utterance
             start_ms = max(start_ms, self._speech_start_ms)
-        return end_ms - start_ms >= MISHEARD_MS
+        return end_ms - start_ms >= least_ms
 
     def _no_backchannel(self, owners: list[tuple[str, int]], *, is_final: bool) -> list[int]:
         """The words (each once) that belong to no backchannel; unsure ones too, which may be part of one."""

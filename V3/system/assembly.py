@@ -233,7 +233,13 @@ async def _hearing(
         stack.callback(stt.close)
     amd = AMDService(config_dir() / config.answer.keywords)
     server = WebSocketAudioServer(
-        stt, amd=amd, settings=config.server, answer=config.answer, turns=turn_rules(config), speed=clock.speed
+        stt,
+        amd=amd,
+        settings=config.server,
+        answer=config.answer,
+        turns=turn_rules(config),
+        expected=config.barge_in.phrases,
+        speed=clock.speed,
     )
     return await stack.enter_async_context(server)
 

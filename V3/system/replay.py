@@ -84,6 +84,7 @@ def _session(call_id: str, recogniser: Recognizer, config: RobotConfig) -> Strea
         endpoint=turn_silence(turn_rules(config)),
     )
     session.prompt, session.hotwords = config.stt.prompt, config.stt.hotwords
+    session.expected = config.barge_in.phrases
     return session
 
 

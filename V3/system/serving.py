@@ -151,7 +151,13 @@ def _hearing(config: RobotConfig, stt: WhisperStreamingSTT) -> WebSocketAudioSer
     amd = AMDService(config_dir() / config.answer.keywords)
     settings = config.server.model_copy(update={"send_events": True})
     return WebSocketAudioServer(
-        stt, amd=amd, settings=settings, answer=config.answer, turns=turn_rules(config), accept_any=True
+        stt,
+        amd=amd,
+        settings=settings,
+        answer=config.answer,
+        turns=turn_rules(config),
+        expected=config.barge_in.phrases,
+        accept_any=True,
     )
 
 

@@ -20,7 +20,7 @@ from V3.asr.online import OnlineASRProcessor, StreamingSession
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.audio.pcm import Audio, resample
 from V3.errors import ConfigError, RecognitionError, RecognizerOverloaded
-from V3.events import AudioFlagged, Event, Final, Partial, SpeechEnded, SpeechStarted, StreamFailed, Word
+from V3.events import Alternative, AudioFlagged, Event, Final, Partial, SpeechEnded, SpeechStarted, StreamFailed, Word
 
 FRAME = 320
 
@@ -757,6 +757,26 @@ def test_prompt_and_hotwords_go_with_every_request_from_now_on() -> None:
     final = session.next_request()
     assert final is not None
     assert [(each.prompt, each.hotwords) for each in (first, final)] == [("", "mutuelle"), ("Bonjour.", "mutuelle")]
+
+
+def test_finals_bring_what_was_expected_and_partials_do_not_ask() -> None:
+    asked: list[DecodeRequest] = []
+
+    def weighing(request: DecodeRequest) -> Transcript:
+        asked.append(request)
+        found = (Alternative("Arrêtez.", 0.6),) if request.expected else ()
+        return replace(heard(request, "arrêtez"), alternatives=found)
+
+    session = StreamingSession("c")
+    session.expected = ("arrêtez",)
+    session.partials = False  # nobody is spoken to yet
+    events, _ = run(session, np.concatenate([beeps(3), silence(1.0)]), weighing)
+    assert [event.alternatives for event in events if isinstance(event, Final)] == [()]
+    session.partials = True
+    events, _ = run(session, np.concatenate([beeps(3), silence(1.0)]), weighing)
+    assert [event.alternatives for event in events if isinstance(event, Final)] == [(Alternative("Arrêtez.", 0.6),)]
+    assert {request.kind for request in asked if request.expected} == {DecodeKind.FINAL}
+    assert DecodeKind.PARTIAL in {request.kind for request in asked}
 
 
 def test_a_partial_that_looped_confirms_nothing_and_a_final_says_what_was_left_out() -> None:

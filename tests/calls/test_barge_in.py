@@ -15,6 +15,7 @@ from V3.calls.echo import EchoMatcher
 from V3.calls.words import Phrases
 from V3.config import BACKCHANNELS, STOP_WORDS, BargeInSettings
 from V3.events import (
+    Alternative,
     Event,
     Final,
     Partial,
@@ -138,10 +139,67 @@ def test_what_is_written_as_one_word_is_one(said: str) -> None:
 
 def test_words_count_only_once_two_hypotheses_agree_on_one() -> None:
     detector = watch()
-    assert actions(detector, partial("mais dites donc", stable=0)) == [Action.PAUSE]
-    assert actions(detector, partial("mais dites donc", stable=1)) == [Action.STOP]
+    assert actions(detector, partial("mais dites donc voir un peu", stable=0)) == [Action.PAUSE]
+    assert actions(detector, partial("mais dites donc voir un peu", stable=1)) == [Action.STOP]
     # a stable backchannel does not vouch for them
     assert actions(watch(), partial("oui mais dites", stable=1)) == [Action.PAUSE]
+
+
+def test_a_paused_prompt_hears_out_what_takes_less_than_a_second() -> None:
+    """Nothing is lost by it: a final tells more than a partial. A stop word need not be waited for."""
+    assert actions(paused(), partial("mais dites donc")) == []
+    assert actions(paused(), partial("mais dites donc"), final("mais dites donc")) == [Action.STOP]
+    assert actions(paused(), partial("mais dites donc"), final("d'accord d'accord")) == [Action.RESUME]
+    assert actions(paused(), partial("attendez")) == [Action.STOP]
+
+
+def weighed(text: str, *, confidence: float = 0.6, **likelihoods: float) -> Final:
+    """A final with its alternatives; underscores are spaces, and ``written`` is what ``text`` got."""
+    heard = words(text, confidence=confidence)
+    given = {text if name == "written" else name.replace("_", " "): value for name, value in likelihoods.items()}
+    alternatives = tuple(Alternative(phrase, value) for phrase, value in given.items())
+    return replace(final(heard, start_ms=PROMPT_MS + 500), alternatives=alternatives)
+
+
+@pytest.mark.parametrize(
+    ("heard", "action"),
+    [
+        (weighed("entenez", written=0.01, arrêtez=0.3, entendu=0.002), Action.STOP),
+        (weighed("on coupe", written=0.03, ok=0.3), Action.RESUME),
+        (weighed("pourquoi", written=0.7), Action.STOP),
+        (weighed("c'est", written=0.4, stop=0.01), Action.RESUME),
+        (weighed("arrêtez", written=0.2, parfait=0.5), Action.RESUME),
+        (weighed("", arrêtez=0.4), Action.STOP),
+        (weighed("", stop=0.05, ah=0.04), Action.RESUME),
+    ],
+)
+def test_of_few_words_all_that_they_may_have_been_is_weighed(heard: Final, action: Action) -> None:
+    assert actions(paused(), heard) == [action]
+
+
+def test_alternatives_of_what_began_before_the_prompt_are_not_weighed() -> None:
+    early = replace(weighed("oui", written=0.1, arrêtez=0.9), start_ms=PROMPT_MS - 500)
+    assert actions(paused(), early) == [Action.RESUME]
+
+
+def test_words_only_mode_wants_two_words_of_neither_kind_and_one_stop_word() -> None:
+    detector = watch(mode=BargeInMode.WORDS)
+    assert actions(detector, weighed("pourquoi", confidence=0.9, written=0.9)) == [Action.IGNORE]
+    assert actions(detector, weighed("pourquoi ça", confidence=0.9, written=0.9)) == [Action.STOP]
+    assert actions(watch(mode=BargeInMode.WORDS), weighed("entenez", written=0.1, arrêtez=0.3)) == [Action.STOP]
+
+
+def test_words_that_come_with_a_late_end_of_speech_are_waited_for() -> None:
+    """After "attendez" or "qui" the end is told when false_after_ms has gone by already."""
+    detector = paused()
+    end_ms = PROMPT_MS + 900
+    told_ms = end_ms + SETTINGS.false_after_ms + 20
+    feed(detector, SpeechEnded(call_id="c", at_ms=told_ms, start_ms=PROMPT_MS + 500, end_ms=end_ms))
+    assert detector.tick(told_ms + 200) is None
+    assert detector.due_ms == told_ms + 300
+    decision = detector.tick(told_ms + 300)
+    assert decision is not None
+    assert decision.action is Action.RESUME
 
 
 def test_words_the_recogniser_is_not_sure_of_do_not_stop() -> None:

@@ -18,7 +18,7 @@ import logging
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -84,7 +84,8 @@ class WebSocketAudioServer:
     """Hears calls. ``stt`` is a WhisperStreamingSTT, or a batch-only service.
 
     ``expect(call_id, handler)`` announces a call and where its events go; calls nobody announced are refused unless
-    ``accept_any``. ``amd`` decides who answered; None leaves that out.
+    ``accept_any``. ``amd`` decides who answered; None leaves that out. ``turns``: when a callee's turn is over.
+    ``expected``: phrases that may be all that is said (:class:`V3.asr.online.StreamingSession`).
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class WebSocketAudioServer:
         settings: ServerSettings | None = None,
         answer: AnswerSettings | None = None,
         turns: TurnRules | None = None,
+        expected: Sequence[str] = (),
         accept_any: bool = False,
         speed: float = 1.0,
     ) -> None:
@@ -104,6 +106,7 @@ class WebSocketAudioServer:
         self._admission = CallAdmission(self.settings)
         self._answer = answer or AnswerSettings()
         self._turns = turns or TurnRules()
+        self._expected = tuple(expected)
         self._accept_any = accept_any
         self._speed = speed
         self._handlers: dict[str, Handler] = {}
@@ -419,7 +422,11 @@ class WebSocketAudioServer:
             return other
         if hasattr(self._stt, "process_chunk"):
             stream: Stream = self._stt.open_stream(
-                call_id, on_event=emit, loop=asyncio.get_running_loop(), endpoint=turn_silence(self._turns)
+                call_id,
+                on_event=emit,
+                loop=asyncio.get_running_loop(),
+                endpoint=turn_silence(self._turns),
+                expected=self._expected,
             )
             return stream
         return WindowedStream(self._stt, call_id, on_event=emit)

@@ -85,6 +85,7 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         partials: bool = True,
         policy: PolicyName | None = None,
         endpoint: Callable[[Sequence[str]], int] | None = None,
+        expected: Sequence[str] = (),
         file: bool = False,
     ) -> SpeechStream:
         """A stream for one call. Its ``process_chunk`` never waits; all its methods are called from one thread.
@@ -92,10 +93,11 @@ class WhisperStreamingSTT(FasterWhisperSTT):
         With ``loop`` (then that thread is the loop's) events come as soon as a decode is done; without it, with the
         next frame. ``call_id`` is one per stream: a call heard in stereo has two. ``policy`` commits the words of
         partials; the service's by default. ``endpoint`` says by its words how many ms of silence end an utterance
-        (:class:`V3.asr.online.StreamingSession`). ``file``: a recording, which takes the time that calls leave and is
-        no call that counts.
+        (:class:`V3.asr.online.StreamingSession`); ``expected`` are phrases that may be all that is said. ``file``: a
+        recording, which takes the time that calls leave and is no call that counts.
         """
         session = self._session(call_id, partials=partials and not file, policy=policy, endpoint=endpoint)
+        session.expected = tuple(expected)
         if file:
             session.final_kind = DecodeKind.FILE
         return SpeechStream(self._batcher, session, on_event=on_event, loop=loop)
