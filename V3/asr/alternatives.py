@@ -15,10 +15,11 @@ from typing import Final
 
 from V3.events import Alternative
 
-__all__ = ["MAX_ALTERNATIVES_MS", "alternatives", "spelled"]
+__all__ = ["LEAST_LIKELIHOOD", "LEAST_UNWRITTEN", "MAX_ALTERNATIVES_MS", "alternatives", "spelled"]
 
 MAX_ALTERNATIVES_MS: Final = 1700  # of audio with its edges: some 1.2 s of voice; more is no lone word
-_LEAST: Final = 1e-3  # less likely ones tell nothing
+LEAST_LIKELIHOOD: Final = 1e-3  # less likely ones tell nothing
+LEAST_UNWRITTEN: Final = 0.05  # the same where nothing was written
 _FLOOR: Final = 1e-12
 
 
@@ -34,5 +35,6 @@ def alternatives(texts: Iterable[str], probabilities: Iterable[Sequence[float]])
         text.strip(): math.exp(sum(math.log(max(_FLOOR, each)) for each in tokens))
         for text, tokens in zip(texts, probabilities, strict=True)
     }
-    found = [Alternative(text, round(min(1.0, score), 4)) for text, score in scored.items() if score >= _LEAST]
+    likely = {text: score for text, score in scored.items() if score >= LEAST_LIKELIHOOD}
+    found = [Alternative(text, round(min(1.0, score), 4)) for text, score in likely.items()]
     return tuple(sorted(found, key=lambda each: -each.likelihood))

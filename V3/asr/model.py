@@ -29,7 +29,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
-from V3.asr.alternatives import MAX_ALTERNATIVES_MS, alternatives, spelled
+from V3.asr.alternatives import LEAST_LIKELIHOOD, LEAST_UNWRITTEN, MAX_ALTERNATIVES_MS, alternatives, spelled
 from V3.asr.features import Features, assemble, log_mel
 from V3.asr.hypothesis import join_words
 from V3.asr.loading import (
@@ -366,17 +366,42 @@ class Recognizer:
     def _weigh(
         self, encoded: Any, row: int, request: DecodeRequest, said: _Spoken, tokenizer: Tokenizer
     ) -> tuple[Alternative, ...]:
-        """How likely one row's audio makes each expected phrase, and what was written."""
-        texts = list(dict.fromkeys(map(spelled, request.expected)))
-        tokens = [list(tokenizer.encode(text)) for text in texts]
+        """How likely one row's audio makes each expected phrase, and what was written.
+
+        No phrase is likelier than its first token: those whose is next to impossible, most of them, are not scored.
+        """
+        whole = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
+        heard = whole[row : row + 1, :_WEIGHED_POSITIONS]
+        first = self._first_token(heard, [*tokenizer.sot_sequence, tokenizer.no_timestamps], of=tokenizer.eot)
+        spellings = {text: list(tokenizer.encode(text)) for text in map(spelled, request.expected)}
+        least = LEAST_LIKELIHOOD if said.tokens else LEAST_UNWRITTEN
+        likely = {text: tokens for text, tokens in spellings.items() if first[tokens[0]] >= least}
+        texts, tokens = list(likely), list(likely.values())
         if said.tokens:
             texts.append(tokenizer.decode(said.tokens))
             tokens.append(said.tokens)
-        heard = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
-        rows = ctranslate2.StorageView.from_array(np.repeat(heard[row : row + 1, :_WEIGHED_POSITIONS], len(tokens), 0))
+        if not tokens:
+            return ()
+        rows = ctranslate2.StorageView.from_array(np.repeat(heard, len(tokens), axis=0))
         frames = max(2, request.audio.size // _FRAME_SAMPLES)
         scored = self._whisper.align(rows, tokenizer.sot_sequence, tokens, [frames] * len(tokens))
         return alternatives(texts, [each.text_token_probs for each in scored])
+
+    def _first_token(self, heard: np.ndarray[Any, Any], prompt: list[int], *, of: int) -> np.ndarray[Any, Any]:
+        """The probability of each of so many tokens, those of text, to be the first; as ``align`` has it."""
+        (found,) = self._whisper.generate(
+            ctranslate2.StorageView.from_array(np.ascontiguousarray(heard)),
+            [prompt],
+            beam_size=1,
+            max_length=2 * (len(prompt) + 1),
+            suppress_blank=False,
+            suppress_tokens=[],
+            return_logits_vocab=True,
+        )
+        step = found.logits[0][0].to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
+        logits = np.asarray(step).ravel()[:of]
+        exponentials = np.exp(logits - logits.max())
+        return np.asarray(exponentials / exponentials.sum())
 
 
 @dataclass(frozen=True, slots=True)

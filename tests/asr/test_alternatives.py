@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from audio_samples import silence, speech
 
-from tests.audio_samples import silence, speech
 from V3.asr.alternatives import MAX_ALTERNATIVES_MS, alternatives, spelled
 from V3.asr.model import Recognizer
 from V3.asr.transcript import DecodeKind, DecodeRequest
