@@ -388,15 +388,21 @@ class BargeInDetector:
         """Why these words stop the prompt; empty: they do not."""
         rules = self._rules
         counted = heard.no_backchannels(heard.surer)
+        tells = heard.telling(heard.surer) > self._hinted  # one word of what may be an echo may be misheard
         if alternatives:
-            telling = heard.telling(heard.likely) > self._hinted and (self._paused or len(counted) >= rules.words)
-            kinds = {"stop_words": rules.stop_words, "backchannels": rules.backchannels}
-            return interruption(alternatives, heard.parts, **kinds, tells=telling)
+            enough = self._paused or len(counted) >= rules.words
+            return interruption(
+                alternatives,
+                heard.parts,
+                stop_words=rules.stop_words,
+                backchannels=rules.backchannels,
+                tells=enough and heard.telling(heard.likely) > self._hinted,
+                sure=enough and tells,
+            )
         # an unsure word is a gap: the words around it do not join to a stop word
         stop, _ = rules.stop_words.longest(heard.parts_from(heard.likely if self._paused else heard.sure))
         if stop:
             return f"stop word: {stop}"
-        tells = heard.telling(heard.surer) > self._hinted  # one word of what may be an echo may be misheard
         if is_final and self._paused:
             unsure = heard.no_backchannels(heard.likely)
             if tells or (len(unsure) >= rules.words and self._at_length(unsure)):

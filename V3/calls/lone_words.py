@@ -27,10 +27,12 @@ def interruption(
     stop_words: Phrases,
     backchannels: Phrases,
     tells: bool = True,
+    sure: bool = False,
 ) -> str:
     """Why it is one; empty where it is more likely not.
 
-    ``written``: the folded words of the final. ``tells``: they say something, besides a sentence's opening.
+    ``written``: the folded words of the final. ``tells``: they say something, besides a sentence's opening; ``sure``:
+    surely so, which decides where no alternative is likely.
     """
     stop = other = total = 0.0
     best = ""
@@ -44,6 +46,8 @@ def interruption(
             stop, best = stop + each.likelihood, best or phrase
         elif not is_backchannel(parts, backchannels):
             other += each.likelihood
+    if sure:
+        other += max(0.0, _LEAST - total)
     total = max(total, _LEAST if written else _LEAST_UNWRITTEN)
     if stop + _OTHER_SHARE * other * tells <= total / 2:
         return ""

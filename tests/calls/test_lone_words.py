@@ -14,9 +14,9 @@ from V3.events import Alternative
 STOPS, HUMS = Phrases(STOP_WORDS), Phrases(BACKCHANNELS)
 
 
-def reason(written: str, /, *, tells: bool = True, **likelihoods: float) -> str:
+def reason(written: str, /, *, tells: bool = True, sure: bool = False, **likelihoods: float) -> str:
     alternatives = [Alternative(name.replace("_", " "), value) for name, value in likelihoods.items()]
-    return interruption(alternatives, fold_words(written), stop_words=STOPS, backchannels=HUMS, tells=tells)
+    return interruption(alternatives, fold_words(written), stop_words=STOPS, backchannels=HUMS, tells=tells, sure=sure)
 
 
 def test_what_was_written_is_not_believed_against_the_audio() -> None:
@@ -42,6 +42,8 @@ def test_the_beginning_of_what_was_written_is_no_alternative() -> None:
 
 def test_likelihoods_that_are_all_next_to_nothing_tell_nothing() -> None:
     assert not reason("Un kilommande.", Une_seconde=0.003, Un_kilommande=0.001)
+    assert reason("Est-ce que c'est Baptique ?", sure=True) == "words that are no backchannel"
+    assert not reason("On coupe.", sure=True, On_coupe=0.01, Ok=0.1)
 
 
 def test_where_nothing_was_written_most_likely_nothing_was_said() -> None:
