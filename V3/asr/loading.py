@@ -18,6 +18,7 @@ import ctranslate2
 from faster_whisper import WhisperModel
 from faster_whisper.utils import available_models, download_model
 
+from V3.asr.heap import bound_arenas
 from V3.errors import ConfigError, DeviceUnavailable, ModelError, ModelNotFound
 
 __all__ = [
@@ -114,6 +115,7 @@ def resolve_workers(workers: int, *, device: str, cpu_threads: int) -> int:
 
 def load_whisper(files: ModelFiles, *, device: str, compute_type: str, cpu_threads: int, workers: int) -> WhisperModel:
     """Load it. Raises ModelError for files that are no Whisper model of a version that can be read."""
+    bound_arenas()  # before there are threads that decode
     try:
         model = WhisperModel(
             str(files.directory),

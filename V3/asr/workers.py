@@ -18,7 +18,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
-from V3.asr.heap import TRIM_EVERY_S, bound_arenas, trim
 from V3.asr.model_health import ModelHealth
 from V3.asr.transcript import Decoder, DecodeRequest, Transcript
 from V3.errors import ModelError, RecognitionError, RecognitionTimeout
@@ -82,7 +81,6 @@ class Crew:
         self._loading = threading.Lock()
         self._over = threading.Event()
         self._lost: list[threading.Thread] = []
-        bound_arenas()
         self._names = iter(range(1 << 62))
         self.replaced = self.reloads = 0
         self._workers = [self._hired() for _ in range(workers)]
@@ -163,11 +161,7 @@ class Crew:
     # In the watch's thread.
 
     def _look_after(self) -> None:
-        trimmed_s = time.monotonic()
         while not self._over.wait(self._stall_s / _LOOKS):
-            if time.monotonic() - trimmed_s >= TRIM_EVERY_S:
-                trim()
-                trimmed_s = time.monotonic()
             for batch, why in self._replace():
                 error = RecognitionTimeout(f"a decode was given up: {why}")
                 self._work.count(batch, [], busy_s=self._stall_s)

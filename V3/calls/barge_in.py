@@ -31,7 +31,6 @@ from V3.events import Alternative, Event, Final, Partial, SpeechContinues, Speec
 __all__ = ["Action", "BargeIn", "BargeInDetector", "BargeInMode", "BargeInRules"]
 
 ECHO_SWING_DB = 4.0  # between the words of one prompt
-ECHO_LEVEL_WORDS = 2  # telling words; one ("vous", "bonjour") the callee may well say at the prompt's own moment
 WEAK_SIGNS = 2  # of an echo are a sure one
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
 WORDS_WITHIN_MS = 300  # of being told that speech has ended
