@@ -214,7 +214,10 @@ def to_json(event: Event) -> str:
 
 
 def from_json(text: str) -> Event:
-    """The event that :func:`to_json` wrote. Raises WireError for anything else, a value of another type included."""
+    """The event that :func:`to_json` wrote. Raises WireError for anything else, a value of another type included.
+
+    A field that is not known is left out: the robot may be older than the audio server.
+    """
     try:
         fields: Any = json.loads(text)
         kind = _KINDS[fields.pop("type")]
@@ -225,7 +228,7 @@ def from_json(text: str) -> Event:
 
 def _taken(kind: type[Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     types = {field.name: str(field.type) for field in dataclasses.fields(kind)}  # written out: annotations are strings
-    return {name: _READERS[types[name]](value) for name, value in fields.items()}
+    return {name: _READERS[types[name]](value) for name, value in fields.items() if name in types}
 
 
 def _exactly(kind: type) -> Callable[[Any], Any]:

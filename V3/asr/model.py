@@ -14,6 +14,7 @@ the likelier of the two is taken; partials are not, the next one comes soon enou
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import statistics
 import time
@@ -29,7 +30,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
-from V3.asr.alternatives import LEAST_LIKELIHOOD, LEAST_UNWRITTEN, MAX_ALTERNATIVES_MS, alternatives, spelled
+from V3.asr.alternatives import MAX_ALTERNATIVES_MS, score_phrases
 from V3.asr.features import Features, assemble, log_mel
 from V3.asr.hypothesis import join_words
 from V3.asr.loading import (
@@ -47,7 +48,7 @@ from V3.asr.transcript import DETECT, EMPTY_TRANSCRIPT, MAX_REQUEST_S, DecodeKin
 from V3.asr.word_times import timed_words
 from V3.audio.pcm import PCM_SCALE, RATE_HZ, Audio, from_l16, peak, resample
 from V3.errors import AudioError, ConfigError, ModelError, ModelSelfTestFailed
-from V3.events import Alternative, Word
+from V3.events import Word
 
 __all__ = [
     "DETECT",
@@ -60,6 +61,8 @@ __all__ = [
     "Transcript",
 ]
 
+log = logging.getLogger(__name__)
+
 AudioContext = Literal["model", "auto", "full", "forced"]
 
 _SELF_TEST_WAV = Path(__file__).resolve().parent.parent / "models" / "selftest.wav"
@@ -71,7 +74,6 @@ _AUDIBLE: Final = 2.5 / PCM_SCALE  # dither of one or two steps is silence
 _MAX_PROMPT_TOKENS: Final = 100
 _MAX_HOTWORD_TOKENS: Final = 50
 _TOKENS_PER_S: Final = 20  # French needs about 5 pieces a second (10 at most) of a small vocabulary
-_WEIGHED_POSITIONS: Final = MAX_ALTERNATIVES_MS // 20 + 15  # of the encoder: the audio and some silence after it
 _TIMED_S: Final = 2.5
 _TIMED_TRIES, _TIMING_S = 5, 0.5  # at most, and the seconds spent on them, about
 _WIDER_FRAMES: Final = 1000  # the least that a second decode hears, and twice what the first did
@@ -131,6 +133,8 @@ class Recognizer:
         self._any_language = _first_language(model)
         self._suppressed = [-1]  # what the model's config.json names
         self._beam_size = beam_size
+        # on a CPU, a model for windows of 30 s is too slow to score fifty phrases
+        self._weighs = info.audio_context == "auto" or info.device != "cpu"
         self.info = info
 
     @classmethod
@@ -212,11 +216,6 @@ class Recognizer:
         for index, transcript in zip(doubtful, again, strict=True):
             transcripts[index] = replace(_better(transcripts[index], transcript), redone=True)
         return transcripts
-
-    @property
-    def _weighs(self) -> bool:
-        """Whether expected phrases are scored: on a CPU, a model for windows of 30 s is too slow for fifty of them."""
-        return self.info.audio_context == "auto" or self.info.device != "cpu"
 
     def self_test(self) -> Transcript:
         """Hear the bundled word. Raises ModelSelfTestFailed when no text comes out."""
@@ -336,10 +335,7 @@ class Recognizer:
             replace(_transcript(request, said, timed, tokenizer), language=code, language_prob=likelihood)
             for request, said, timed, (code, likelihood) in zip(requests, spoken, words, languages, strict=True)
         ]
-        for row, request in enumerate(requests):
-            if request.expected and request.duration_ms <= MAX_ALTERNATIVES_MS and self._weighs:
-                weighed = self._weigh(encoded, row, request, spoken[row], tokenizer)
-                transcripts[row] = replace(transcripts[row], alternatives=weighed)
+        self._weigh(encoded, requests, spoken, transcripts)
         return transcripts
 
     def _max_length(self, requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
@@ -364,44 +360,25 @@ class Recognizer:
         ]
 
     def _weigh(
-        self, encoded: Any, row: int, request: DecodeRequest, said: _Spoken, tokenizer: Tokenizer
-    ) -> tuple[Alternative, ...]:
-        """How likely one row's audio makes each expected phrase, and what was written.
-
-        No phrase is likelier than its first token: those whose is next to impossible, most of them, are not scored.
-        """
-        whole = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
-        heard = whole[row : row + 1, :_WEIGHED_POSITIONS]
-        first = self._first_token(heard, [*tokenizer.sot_sequence, tokenizer.no_timestamps], of=tokenizer.eot)
-        spellings = {text: list(tokenizer.encode(text)) for text in map(spelled, request.expected)}
-        least = LEAST_LIKELIHOOD if said.tokens else LEAST_UNWRITTEN
-        likely = {text: tokens for text, tokens in spellings.items() if first[tokens[0]] >= least}
-        texts, tokens = list(likely), list(likely.values())
-        if said.tokens:
-            texts.append(tokenizer.decode(said.tokens))
-            tokens.append(said.tokens)
-        if not tokens:
-            return ()
-        rows = ctranslate2.StorageView.from_array(np.repeat(heard, len(tokens), axis=0))
-        frames = max(2, request.audio.size // _FRAME_SAMPLES)
-        scored = self._whisper.align(rows, tokenizer.sot_sequence, tokens, [frames] * len(tokens))
-        return alternatives(texts, [each.text_token_probs for each in scored])
-
-    def _first_token(self, heard: np.ndarray[Any, Any], prompt: list[int], *, of: int) -> np.ndarray[Any, Any]:
-        """The probability of each of so many tokens, those of text, to be the first; as ``align`` has it."""
-        (found,) = self._whisper.generate(
-            ctranslate2.StorageView.from_array(np.ascontiguousarray(heard)),
-            [prompt],
-            beam_size=1,
-            max_length=2 * (len(prompt) + 1),
-            suppress_blank=False,
-            suppress_tokens=[],
-            return_logits_vocab=True,
-        )
-        step = found.logits[0][0].to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
-        logits = np.asarray(step).ravel()[:of]
-        exponentials = np.exp(logits - logits.max())
-        return np.asarray(exponentials / exponentials.sum())
+        self,
+        encoded: Any,
+        requests: Sequence[DecodeRequest],
+        spoken: Sequence[_Spoken],
+        transcripts: list[Transcript],
+    ) -> None:
+        """Give the transcripts of short audio their alternatives, where phrases were expected."""
+        short = [row for row, each in enumerate(requests) if each.expected and each.duration_ms <= MAX_ALTERNATIVES_MS]
+        if not short or not self._weighs:
+            return
+        try:
+            whole = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
+            for row in short:
+                tokenizer = self._tokenizer(transcripts[row].language, requests[row].task)
+                found = score_phrases(self._whisper, tokenizer, whole[row], requests[row], written=spoken[row].tokens)
+                transcripts[row] = replace(transcripts[row], alternatives=found)
+        except (RuntimeError, ValueError, AttributeError, LookupError) as exc:
+            self._weighs = False  # a second opinion must not cost the first
+            log.warning("few words are not weighed any more, this model cannot: %r", exc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ WEAK_SIGNS = 2  # of an echo are a sure one
 UNKNOWN_ECHO_DBFS = -120.0  # its words told, and no level
 WORDS_WITHIN_MS = 300  # of being told that speech has ended
 SHORT_MS = 900  # a paused prompt waits for the final of what takes no longer
+MANY_WORDS = 3  # that count are no lone words
 MISHEARD_MS = 550  # no backchannel takes so long
 SHORT_CONFIDENCE = 0.75  # of words that are too short to be sure that they are no backchannel
 OPENERS = frozenset(
@@ -227,10 +228,10 @@ class BargeInDetector:
                 self._faint = self._is_faint(self._level_dbfs)
                 return self._weigh_speech(event.start_ms, event.voiced_until_ms, event.at_ms)
             case SpeechEnded():
-                if (decision := self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)) is not None:
-                    return decision
+                decision = self._weigh_speech(event.start_ms, event.end_ms, event.at_ms)
                 self._ended_ms = event.end_ms if self._paused else None
                 self._words_due_ms = event.at_ms + WORDS_WITHIN_MS
+                return decision
             case Partial():
                 return self._weigh_words(event.words, event.at_ms, is_final=False)
             case Final():
@@ -281,14 +282,14 @@ class BargeInDetector:
         """The utterance is over: what it was."""
         if event.end_ms <= self._from_ms:
             return self._weigh_late(event)
-        whole = event.start_ms >= self._from_ms - WORD_SLACK_MS  # all of it was said while the prompt plays
-        alternatives = event.alternatives if whole else ()
+        harmless, alternatives = self._harmless, self._alternatives(event)
         decision = self._weigh_words(event.words, event.at_ms, is_final=True, alternatives=alternatives)
         if decision is not None:
             return decision
         if self._paused:
             began_ms = self._speech_start_ms
             if began_ms is not None and event.end_ms <= began_ms:
+                self._harmless = harmless
                 return None  # of an utterance before the one that is still to be understood
             self._ended_ms = None
             return self._decide(Action.RESUME, self._why_nothing(event), event.text, event.at_ms)
@@ -302,16 +303,29 @@ class BargeInDetector:
         if self._owed is None or event.end_ms < self._owed.ended_ms:
             return None
         owed, self._owed = self._owed, None
-        before = self._from_ms, self._prompt_start_ms, self._paused, self._faint
+        before = self._from_ms, self._prompt_start_ms, self._paused, self._faint, self._harmless
         # as the end of the pause would have weighed them; what paused the prompt was not faint
         self._from_ms, self._prompt_start_ms = owed.from_ms, owed.prompt_start_ms
         self._paused, self._faint = True, False
+        alternatives = self._alternatives(event)
         decision = self._weigh_words(
-            event.words, event.at_ms, is_final=True, start_ms=event.start_ms, alternatives=event.alternatives
+            event.words, event.at_ms, is_final=True, start_ms=event.start_ms, alternatives=alternatives
         )
         if decision is None:
-            self._from_ms, self._prompt_start_ms, self._paused, self._faint = before
+            self._from_ms, self._prompt_start_ms, self._paused, self._faint, self._harmless = before
         return decision
+
+    def _alternatives(self, event: Final) -> Sequence[Alternative]:
+        """Those to be weighed: of what was said while the prompt plays, without what the prompt itself says."""
+        if event.start_ms < self._from_ms - WORD_SLACK_MS:
+            return ()
+        if self._above_echo:
+            return event.alternatives
+        return [
+            each
+            for each in event.alternatives
+            if self._sign([Word(each.text, event.start_ms, event.end_ms)]) is EchoSign.NONE
+        ]
 
     def _why_nothing(self, event: Final) -> str:
         if self._faint:
@@ -388,7 +402,10 @@ class BargeInDetector:
         rules = self._rules
         counted = heard.no_backchannels(heard.surer)
         tells = heard.telling(heard.surer) > self._hinted  # one word of what may be an echo may be misheard
-        if alternatives:
+        # an unsure word is a gap: the words around it do not join to a stop word
+        stop, _ = rules.stop_words.longest(heard.parts_from(heard.likely if self._paused else heard.sure))
+        many = tells and len(counted) >= MANY_WORDS and self._at_length(heard.words)
+        if alternatives and not many and stop.split() in ([], heard.parts):
             enough = self._paused or len(counted) >= rules.words
             return interruption(
                 alternatives,
@@ -398,8 +415,6 @@ class BargeInDetector:
                 tells=enough and heard.telling(heard.likely) > self._hinted,
                 sure=enough and tells,
             )
-        # an unsure word is a gap: the words around it do not join to a stop word
-        stop, _ = rules.stop_words.longest(heard.parts_from(heard.likely if self._paused else heard.sure))
         if stop:
             return f"stop word: {stop}"
         if is_final and self._paused:

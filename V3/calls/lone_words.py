@@ -39,7 +39,7 @@ def interruption(
     for each in alternatives:
         parts = fold_words(each.text)
         if parts != written and parts == written[: len(parts)]:
-            continue  # what was written begins with it and goes on: its end was not scored
+            continue  # what was written begins with it and goes on: that nothing comes after it was not scored
         total += each.likelihood
         phrase, _ = stop_words.longest(parts)
         if phrase:

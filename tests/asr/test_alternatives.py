@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from audio_samples import silence, speech
 
-from V3.asr.alternatives import MAX_ALTERNATIVES_MS, alternatives, spelled
+from V3.asr.alternatives import MAX_ALTERNATIVES_MS, ranked, spelled
 from V3.asr.model import Recognizer
 from V3.asr.transcript import DecodeKind, DecodeRequest
 from V3.config import BargeInSettings
+from V3.events import Alternative
 
 EXPECTED = BargeInSettings().phrases
 
@@ -30,9 +32,9 @@ def test_a_phrase_is_spelled_as_a_recogniser_writes_it(phrase: str, written: str
 
 
 def test_a_text_is_as_likely_as_its_tokens_together_and_the_likeliest_comes_first() -> None:
-    found = alternatives([" Oui.", " Ouais.", " Stop."], [[0.5, 0.9], [0.8, 0.9], [1e-4, 0.9]])
+    found = ranked([" Oui.", " Ouais.", " Stop."], [[0.5, 0.9], [0.8, 0.9], [1e-4, 0.9]])
     assert [(each.text, each.likelihood) for each in found] == [("Ouais.", 0.72), ("Oui.", 0.45)]
-    assert not alternatives([" Oui."], [[0.0, 1.0]])
+    assert not ranked([" Oui."], [[0.0, 1.0]])
 
 
 def short(name: str) -> DecodeRequest:
@@ -74,3 +76,25 @@ def test_a_model_of_long_windows_on_a_cpu_leaves_it(recognizer: Recognizer) -> N
     """Fifty phrases through a large decoder would cost seconds: there words are what they were written as."""
     full = Recognizer.load(device="cpu", audio_context="full")
     assert not full.decode([short("allo_qui")])[0].alternatives
+
+
+def test_many_phrases_are_bounded_and_odd_ones_do_no_harm(recognizer: Recognizer) -> None:
+    many = tuple(f"attendez {number}" for number in range(500))
+    request = replace(short("allo_qui"), expected=("", "...", "<|endoftext|>", *many))
+    (heard,) = recognizer.decode([request])
+    assert heard.text in [each.text for each in heard.alternatives]
+
+
+def test_a_model_that_cannot_be_asked_says_so_once_and_goes_on(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> tuple[Alternative, ...]:
+        raise AttributeError("logits")
+
+    asked = Recognizer.load(device="cpu")
+    monkeypatch.setattr("V3.asr.model.score_phrases", broken)
+    plain = recognizer.decode([replace(short("allo_qui"), expected=())])[0].text
+    assert [asked.decode([short("allo_qui")])[0].text for _ in range(2)] == [plain, plain]
+    assert [record.message for record in caplog.records if "few words" in record.message] == [
+        "few words are not weighed any more, this model cannot: AttributeError('logits')"
+    ]

@@ -177,6 +177,62 @@ def test_of_few_words_all_that_they_may_have_been_is_weighed(heard: Final, actio
     assert actions(paused(), heard) == [action]
 
 
+@pytest.mark.parametrize(
+    "heard",
+    [
+        weighed("attendez, madame", **{"Attendez.": 0.4}),
+        weighed("attendez, madame", **{"Attendez.": 0.4, "written": 0.02, "Entendu.": 0.03}),
+        weighed("attendez, stop", **{"Attendez.": 0.3, "Ah.": 0.011}),
+        weighed("oui, oui, attendez", **{"written": 0.03, "Ouais.": 0.04}),
+    ],
+)
+def test_a_stop_word_among_others_stops_whatever_the_whole_is_likely_to_be(heard: Final) -> None:
+    assert actions(paused(), heard) == [Action.STOP]
+
+
+def test_many_sure_words_are_not_weighed_against_a_short_backchannel() -> None:
+    heard = weighed("mais qui est à l'appareil", **{"written": 0.017, "Mais oui.": 0.012})
+    assert actions(paused(), heard) == [Action.STOP]
+
+
+@pytest.mark.parametrize("written", ["conseilla", ""])
+def test_an_alternative_that_the_prompt_says_just_then_is_its_echo(written: str) -> None:
+    """The prompt's own "attendez" comes back, misheard or too faint to be written."""
+    detector = BargeInDetector(RULES, prompt_start_ms=PROMPT_MS, echo=EchoMatcher("attendez un conseiller"))
+    start_ms = PROMPT_MS + 100
+    feed(detector, starts(start_ms), speaks(start_ms, start_ms + 360))
+    heard = replace(weighed(written, **{"Attendez.": 0.5}), start_ms=start_ms)
+    assert actions(detector, heard) == [Action.RESUME]
+
+
+def test_late_alternatives_of_what_began_before_the_prompt_are_not_weighed() -> None:
+    detector = paused()
+    feed(detector, SpeechEnded(call_id="c", at_ms=PROMPT_MS + 1400, start_ms=PROMPT_MS + 500, end_ms=PROMPT_MS + 900))
+    assert detector.tick(PROMPT_MS + 2200) is not None
+    detector.resumed(at_ms=PROMPT_MS + 2200, prompt_start_ms=PROMPT_MS + 1300)
+    heard = weighed("oui", **{"written": 0.1, "Non merci.": 0.9})
+    late = replace(heard, at_ms=PROMPT_MS + 2500, end_ms=PROMPT_MS + 900)
+    assert actions(detector, replace(late, start_ms=PROMPT_MS - 500)) == []
+
+
+def test_late_words_that_are_nothing_do_not_make_what_is_being_said_nothing() -> None:
+    detector = paused()
+    feed(detector, SpeechEnded(call_id="c", at_ms=PROMPT_MS + 1400, start_ms=PROMPT_MS + 500, end_ms=PROMPT_MS + 900))
+    assert detector.tick(PROMPT_MS + 2200) is not None
+    detector.resumed(at_ms=PROMPT_MS + 2200, prompt_start_ms=PROMPT_MS + 1300)
+    late = replace(weighed("", **{"Ah.": 0.1}), at_ms=PROMPT_MS + 2500, end_ms=PROMPT_MS + 900)
+    began_ms = PROMPT_MS + 2400
+    assert actions(detector, starts(began_ms), late, speaks(began_ms, began_ms + 400)) == [Action.PAUSE]
+
+
+def test_a_pause_that_the_end_of_speech_decides_ends_by_itself_too() -> None:
+    detector = watch()
+    start_ms = PROMPT_MS + 500
+    ended = SpeechEnded(call_id="c", at_ms=start_ms + 900, start_ms=start_ms, end_ms=start_ms + 400)
+    assert actions(detector, starts(start_ms), ended) == [Action.PAUSE]
+    assert detector.due_ms == start_ms + 400 + SETTINGS.false_after_ms
+
+
 def test_alternatives_of_what_began_before_the_prompt_are_not_weighed() -> None:
     early = replace(weighed("oui", written=0.1, arrêtez=0.9), start_ms=PROMPT_MS - 500)
     assert actions(paused(), early) == [Action.RESUME]
