@@ -68,7 +68,7 @@ def read_turns(folder: Path) -> list[Turn]:
         if words := entry["words"]:
             audio = np.asarray(read_audio(folder / entry["file"]), dtype=np.float32)
             silence = np.zeros(TAIL_MS * SAMPLES_PER_MS, dtype=np.float32)
-            ends = [1000 * word["end_s"] for word in words]
+            ends = [1000 * word["end_s"] for word in words if any(map(str.isalnum, word["word"]))]
             kind = entry.get("category") or entry.get("kind") or "all"
             turns.append(Turn(entry["file"], kind, np.concatenate([audio, silence]), ends[-1], tuple(ends[:-1])))
     if not turns:

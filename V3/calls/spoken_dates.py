@@ -31,7 +31,7 @@ class DateSpan:
 _Match = re.Match[str]
 _Days = tuple[DateSpan, ...]  # likeliest first; none where there is no such day
 
-_WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _MONTHS = (
     "janvier", "fevrier", "mars", "avril", "mai", "juin", "juillet", "aout", "septembre", "octobre", "novembre",
     "decembre",
@@ -39,7 +39,7 @@ _MONTHS = (
 _NEAR = {"aujourd hui": 0, "demain": 1, "apres demain": 2, "hier": -1, "avant hier": -2}
 _MEANT = {8: 7, 15: 14}  # huit jours, quinze jours
 
-_WEEKDAY = rf"(?P<weekday>{'|'.join(_WEEKDAYS)})"
+_WEEKDAY = rf"(?P<weekday>{'|'.join(WEEKDAYS)})"
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
 _DAY = r"(?P<day>1(?= ieme)|\d\d?(?! ieme))(?: ieme)?"
 _PART = r"(?:(?P<part>debut|milieu|mi|fin) (?:de |du )?(?:la |cette )?)?"
@@ -66,7 +66,7 @@ def _day_of_month(match: _Match, *, today: date) -> _Days:
 def _day_alone(match: _Match, *, today: date) -> _Days:
     """Le 12, mardi 12: the next 12th, where a weekday is named the next that falls on it."""
     named = match["weekday"]
-    weekday = _WEEKDAYS.index(named) if named else None
+    weekday = WEEKDAYS.index(named) if named else None
     months = ((today.year + (today.month - 1 + ahead) // 12, (today.month - 1 + ahead) % 12 + 1) for ahead in range(25))
     days = (_date(year, month, int(match["day"])) for year, month in months)
     fits = (day for day in days if day and day >= today and (weekday is None or day.weekday() == weekday))
@@ -75,7 +75,7 @@ def _day_alone(match: _Match, *, today: date) -> _Days:
 
 def _weekday(match: _Match, *, today: date) -> _Days:
     """Lundi, lundi prochain, lundi en huit, lundi de la semaine prochaine."""
-    weekday, how = _WEEKDAYS.index(match["weekday"]), match["how"] or ""
+    weekday, how = WEEKDAYS.index(match["weekday"]), match["how"] or ""
     if "semaine" in how:
         return _one(_monday(today) + timedelta(days=7 + weekday))
     day = today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)

@@ -57,6 +57,12 @@ def test_a_number_may_be_followed_by_what_it_counts() -> None:
     assert silence_ms(["J'en", "ai", "deux", "cent", "cinquante"]) == RULES.number_ms
 
 
+@pytest.mark.parametrize("said", ["Vendredi", "plutôt mardi.", "À dix-sept heures"])
+def test_half_of_when_it_is_may_be_followed_by_the_rest(said: str) -> None:
+    assert silence_ms(said.split()) == RULES.number_ms
+    assert silence_ms([*said.split()[:-1], "vendredi ?"]) == RULES.short_ms
+
+
 def test_the_silences_are_the_settings() -> None:
     rules = TurnRules(short_ms=1, usual_ms=2, number_ms=3, long_ms=4)
     of = turn_silence(rules)
