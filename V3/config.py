@@ -148,7 +148,7 @@ class SttSettings(_Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "default"
     language: str = "fr"
-    beam_size: int = Field(default=1, ge=1, le=10)
+    beam_size: int = Field(default=5, ge=1, le=10)
     cpu_threads: int = Field(default=0, ge=0)
     workers: int = Field(default=0, ge=0)
     audio_context: Literal["model", "auto", "full", "forced"] = "model"

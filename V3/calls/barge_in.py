@@ -403,7 +403,7 @@ class BargeInDetector:
         counted = heard.no_backchannels(heard.surer)
         tells = heard.telling(heard.surer) > self._hinted  # one word of what may be an echo may be misheard
         # an unsure word is a gap: the words around it do not join to a stop word
-        stop, _ = rules.stop_words.longest(heard.parts_from(heard.likely if self._paused else heard.sure))
+        stop, _ = rules.stop_words.longest(heard.parts_from(heard.likely if self._paused and is_final else heard.sure))
         many = tells and len(counted) >= MANY_WORDS and self._at_length(heard.words)
         if alternatives and not many and stop.split() in ([], heard.parts):
             enough = self._paused or len(counted) >= rules.words
