@@ -391,7 +391,8 @@ def test_one_word_that_is_no_backchannel_stops_a_paused_prompt() -> None:
 
 def test_after_a_pause_a_stop_word_may_be_less_sure() -> None:
     low, lower = SETTINGS.min_confidence / 2, SETTINGS.min_confidence / 2 - 0.01
-    assert actions(paused(), partial(words("arrêtez", confidence=low))) == [Action.STOP]
+    assert actions(paused(), partial(words("arrêtez", confidence=low))) == []  # its final will tell
+    assert actions(paused(), final(words("arrêtez", confidence=low))) == [Action.STOP]
     assert actions(paused(), final(words("arrêtez", confidence=lower))) == [Action.RESUME]
 
 

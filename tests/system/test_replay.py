@@ -58,7 +58,7 @@ def test_today_finds_who_answered_and_what_was_said(interrupted: Recorded, stt: 
 
 
 def test_other_rules_show_what_they_would_change(interrupted: Recorded, stt: WhisperStreamingSTT) -> None:
-    deaf = {"pause_ms": 9000, "speech_ms": 9000, "words": 20, "min_confidence": 1.0, "stop_words": []}
+    deaf = {"pause_ms": 9000, "speech_ms": 9000, "stop_words": [], "backchannels": ["ça ne m'intéresse pas"]}
     then, now, differs = replayed(interrupted, stt, barge_in=deaf)["rendez_vous_accueil"]
     assert then.startswith("stopped at ")
     assert (now.startswith("stopped"), differs) == (False, True)
