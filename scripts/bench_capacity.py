@@ -36,6 +36,7 @@ from scripts.bench.report import Machine, write_json
 from V3.asr.loading import SHIPPED_MODEL
 from V3.asr.model import Recognizer
 from V3.audio.pcm import Audio
+from V3.config import RobotConfig
 from V3.errors import ConfigError, VoicebotError
 from V3.system.services.whisper_streaming_stt import SttOptions, WhisperStreamingSTT
 
@@ -98,7 +99,13 @@ def main(
 def _recognizer(
     stack: ExitStack, model: str, shape: str, device: str, compute_type: str, workers: int, *, full_context: bool
 ) -> Recognizer:
-    load = functools.partial(Recognizer.load, device=device, compute_type=compute_type, workers=workers)
+    load = functools.partial(
+        Recognizer.load,
+        device=device,
+        compute_type=compute_type,
+        workers=workers,
+        beam_size=RobotConfig().stt.beam_size,
+    )
     if not shape:
         return load(model, audio_context="full" if full_context else "model")
     if shape not in SHAPES:

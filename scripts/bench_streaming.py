@@ -38,6 +38,7 @@ from scripts.bench.whisper_streaming import Peer, WhisperStreaming, WhisperStrea
 from V3.asr.loading import SHIPPED_MODEL, find_model, load_whisper
 from V3.asr.model import Recognizer
 from V3.audio.pcm import RATE_HZ
+from V3.config import RobotConfig
 from V3.errors import VoicebotError
 
 __all__ = ["app"]
@@ -114,7 +115,8 @@ def main(
 
 
 def _load(model: str, device: str, compute_type: str) -> tuple[Recognizer, Any]:
-    recognizer = Recognizer.load(model, device=device, compute_type=compute_type, cpu_threads=1)
+    beam_size = RobotConfig().stt.beam_size
+    recognizer = Recognizer.load(model, device=device, compute_type=compute_type, cpu_threads=1, beam_size=beam_size)
     info = recognizer.info
     plain = load_whisper(
         find_model(model), device=info.device, compute_type=info.compute_type, cpu_threads=1, workers=1

@@ -113,9 +113,10 @@ def main(
 ) -> None:
     """Measure the end of turns on utterances with word times."""
     try:
-        rules = turn_rules(load_robot(config))
+        settings = load_robot(config)
+        rules = turn_rules(settings)
         turns = read_turns(folder)[: most or None]
-        recognizer = Recognizer.load(model, cpu_threads=1)
+        recognizer = Recognizer.load(model, cpu_threads=1, beam_size=settings.stt.beam_size)
     except (VoicebotError, OSError) as exc:
         console.print(f"{type(exc).__name__}: {exc}", style="red")
         raise typer.Exit(1) from None
