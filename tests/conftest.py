@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from patient_loop import PatientRecognizer
 
 from V3.system.services.whisper_streaming_stt import WhisperStreamingSTT
+
+settings.register_profile("patient", deadline=None)  # speed is measured by scripts/bench_*.py, never asserted
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

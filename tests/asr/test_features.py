@@ -47,7 +47,7 @@ def test_silence_and_clipping_have_features_too() -> None:
         assert log_mel(audio, bands=80, frames=200) == pytest.approx(reference(audio, 200, 80), abs=1e-4)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(cuts=st.lists(st.integers(1, 9000), min_size=1, max_size=8), hop=st.integers(1, 4000))
 def test_however_the_audio_comes_the_window_is_the_same(cuts: list[int], hop: int) -> None:
     audio = noise(sum(cuts) / RATE_HZ, seed=3)

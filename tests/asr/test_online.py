@@ -380,7 +380,7 @@ def test_the_preroll_never_reaches_into_the_utterance_before() -> None:
     assert second.start_ms == first.start_ms + first.duration_ms
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 24_000), min_size=1, max_size=6), st.sampled_from([100, 300, 500]))
 def test_chunk_sizes_change_no_final(sizes: list[int], hop_ms: int) -> None:
     audio = np.concatenate([silence(0.5), speech("allo_qui"), silence(0.9), speech("oui_bonjour"), silence(1.0)])

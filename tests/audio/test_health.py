@@ -245,7 +245,7 @@ def test_several_findings_of_one_stream() -> None:
     assert kinds(findings(both)) == ["dc_offset", "wrong_rate"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 20_000), min_size=1, max_size=6))
 def test_chunk_sizes_make_no_difference(sizes: list[int]) -> None:
     wrong = as_8_khz(call())

@@ -287,7 +287,7 @@ def scene() -> Audio:
 SCENE = scene()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=8))
 def test_chunk_sizes_make_no_difference(sizes: list[int]) -> None:
     whole = ToneDetector().push(SCENE)

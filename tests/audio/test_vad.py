@@ -45,7 +45,7 @@ def test_speech_has_one_start_and_one_end_near_the_truth() -> None:
     assert 400 <= vad.speech_ms <= 700
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 2000), min_size=1, max_size=8))
 def test_chunk_sizes_make_no_difference(sizes: list[int]) -> None:
     assert edges(VoiceActivity(), call(), sizes) == edges(VoiceActivity(), call())

@@ -136,7 +136,7 @@ def test_before_any_audio_all_is_nothing() -> None:
 CALL = joined(silence(0.3), recording("messagerie"), silence(0.5), beep(), silence(0.9))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 40_000), max_size=60))
 def test_chunk_sizes_make_no_difference(sizes: list[int]) -> None:
     whole, parts = AnswerEar(DECIDER, QUIET), AnswerEar(DECIDER, QUIET)

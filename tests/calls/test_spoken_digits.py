@@ -6,7 +6,7 @@ import re
 
 import pytest
 from french_numbers import spell, spell_pairs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from V3.calls.spoken_digits import digit_strings, phones, settled, takes_back
@@ -204,7 +204,6 @@ SAID = ["zéro", "un", "deux", "quatre", "vingt", "dix", "sept", "soixante", "ce
 SAID += ["06", "33", "plus", "euh,", "12"]
 
 
-@settings(deadline=None)  # a slow machine is no fault
 @given(st.lists(st.sampled_from(SAID), max_size=20))
 def test_any_row_of_numbers_is_read_within_its_words(words: list[str]) -> None:
     spoken = settled(listen(words))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from french_numbers import spell, spell_pairs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from V3.calls.spoken_values import (
@@ -141,7 +141,6 @@ def test_everything_at_once_uses_each_word_once() -> None:
 SAID = f"{NUMBER} mardi le 12 euros h midi, moins non pardon et 06 / la semaine € demi".split()
 
 
-@settings(deadline=None)  # a slow machine is no fault
 @given(st.lists(st.sampled_from(SAID), max_size=20))
 def test_whatever_is_said_readings_do_not_overlap(words: list[str]) -> None:
     ends = [0, *(reading.end for reading in read_all(words, today=TODAY))]
@@ -150,7 +149,6 @@ def test_whatever_is_said_readings_do_not_overlap(words: list[str]) -> None:
     assert may_go_on([*words, "euh"])
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_taken(text: str) -> None:
     for reading in read_all(text.split(), today=TODAY):

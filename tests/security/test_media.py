@@ -88,7 +88,7 @@ def test_a_wav_of_an_absurd_format_is_refused_or_bounded(tmp_path: Path, lie: di
 
 
 @given(st.binary(max_size=200), st.integers(0, 43), st.integers(0, 255))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_damaged_wav_is_sound_or_a_named_error(rest: bytes, at: int, octet: int) -> None:
     data = bytearray(wav_head() + rest)
     data[at] = octet
@@ -273,7 +273,7 @@ def test_an_upload_that_is_given_up_leaves_no_process() -> None:
 
 
 @given(st.sampled_from(sorted(CONTAINERS)), st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=12))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_a_damaged_file_is_sound_or_a_named_error(container: str, changes: list[tuple[int, int]]) -> None:
     data = bytearray(recorded(speech("oui_bonjour"), container))
     for at, octet in changes:

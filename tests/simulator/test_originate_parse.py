@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from V3.simulator.originate import parse_originate, separate
@@ -16,7 +16,6 @@ VALUES = st.text(
 ).filter(lambda text: ":_:" not in text)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(VALUES, VALUES)
 @example('it\'s, \\n a "test"\n', "a=b")
 @example(" lead and trail ", "^^:a:b")
