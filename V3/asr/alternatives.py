@@ -20,15 +20,14 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
+from V3.asr.features import HOP_SAMPLES
 from V3.asr.transcript import DecodeRequest
-from V3.audio.pcm import RATE_HZ
 from V3.events import Alternative
 
 __all__ = ["MAX_ALTERNATIVES_MS", "ranked", "score_phrases", "spelled"]
 
 MAX_ALTERNATIVES_MS: Final = 1700  # of audio with its edges: some 1.2 s of voice; more is no lone word
 _POSITIONS: Final = MAX_ALTERNATIVES_MS // 20 + 15  # of the encoder: the audio and some silence after it
-_FRAME_SAMPLES: Final = RATE_HZ // 100
 _LEAST: Final = 1e-3  # less likely ones tell nothing
 _LEAST_UNWRITTEN: Final = 0.05  # the same where nothing was written
 _MOST: Final = 64  # phrases that are scored, those with the likeliest first tokens
@@ -62,7 +61,7 @@ def score_phrases(
     if not tokens:
         return ()
     rows = ctranslate2.StorageView.from_array(np.repeat(heard, len(tokens), axis=0))
-    frames = max(2, request.audio.size // _FRAME_SAMPLES)
+    frames = max(2, request.audio.size // HOP_SAMPLES)
     scored = whisper.align(rows, tokenizer.sot_sequence, tokens, [frames] * len(tokens))
     return ranked(texts, [each.text_token_probs for each in scored])
 

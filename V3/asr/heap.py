@@ -2,7 +2,7 @@
 core), and each arena keeps what its threads needed at most.
 
 Decodes take and free megabytes of odd sizes: in five minutes of a soak a process whose live memory stayed at 75 MB held
-120 MB of free blocks, and more with each thread that was replaced; with two arenas it held 60. Giving free pages back
+120 MB of free blocks, and more with each thread that was replaced; with two arenas it held 70. Giving free pages back
 (``malloc_trim``) changed nothing: the next decodes take them again.
 """
 

@@ -76,7 +76,7 @@ class FarRoom:
 
     def held_s(self, *, now_s: float) -> float:
         """How long nothing is dialled yet, for a stream was refused."""
-        return max(0.0, self._held_until_s - now_s)
+        return min(max(0.0, self._held_until_s - now_s), _HOLD_MAX_S)  # a sum of floats may be a hair more
 
     def dialled(self, call_id: str) -> None:
         """One call more."""
