@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
@@ -18,18 +17,13 @@ from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.errors import ConfigError, RecognitionError, RecognizerClosed, RecognizerOverloaded
 
 ANSWER, FINAL, PARTIAL = DecodeKind.ANSWER, DecodeKind.FINAL, DecodeKind.PARTIAL
+
+pytestmark = pytest.mark.usefixtures("no_thread_left")
 WAIT_S = 20
 
 
 def request(call_id: str, kind: DecodeKind = FINAL, *, samples: int = 320) -> DecodeRequest:
     return DecodeRequest(call_id, kind, np.zeros(samples, dtype=np.float32), prompt=call_id)
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
-    yield
-    gc.collect()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("decode-")] == []
 
 
 def busy(batcher: Batcher, recognizer: ScriptedRecognizer) -> Future[Transcript]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from V3.asr.batcher import Batcher
 from V3.asr.transcript import DecodeKind, DecodeRequest, Transcript
 from V3.errors import ConfigError, ModelError, RecognitionError, RecognitionTimeout
 
+pytestmark = pytest.mark.usefixtures("no_thread_left")
 WAIT_S = 20
 STALL_S = 0.1
 
@@ -45,13 +45,6 @@ class Mortal(ScriptedRecognizer):
         if fate is not None:
             raise fate
         self.loaded += 1
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_left() -> Iterator[None]:
-    yield
-    gc.collect()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("decode-")] == []
 
 
 def test_a_decode_that_stalls_is_given_up_and_another_thread_goes_on() -> None:
