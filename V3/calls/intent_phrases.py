@@ -36,6 +36,7 @@ COMMON: dict[str, tuple[str, ...]] = {
         "me rend service", "m interesserait bien", "c est parti", "c est entendu", "avec grand interet",
         "j en serais ravi", "j en serais ravie", "ravi", "ravie", "je viens", "je serai present", "je serai presente",
         "ca colle", "ca m enchante", "je confirme oui", "je garde le rendez vous", "vous pouvez compter",
+        "on garde le rendez vous", "pas de refus", "et comment", "on maintient",
     ),
     "no": (
         "non", "nan", "non merci", "pas du tout", "absolument pas", "certainement pas", "surtout pas",
@@ -67,7 +68,7 @@ COMMON: dict[str, tuple[str, ...]] = {
         "contente de ce que", "satisfait de mon", "satisfaite de mon", "rien changer", "changer rien",
         "veux rien changer", "pas changer", "c est fini", "c est termine", "fin de la conversation",
         "je vais pas donner", "donne rien", "va pas m interesser", "risque pas", "merci mais", "trouve autre chose",
-        "ca par telephone",
+        "ca par telephone", "surement pas", "serai pas la", "sera pas la", "sera pas possible",
     ),
     "later": (
         "plus tard", "m appelez plus tard", "en voiture", "je conduis", "au volant", "sur la route", "au travail",
@@ -108,6 +109,9 @@ COMMON: dict[str, tuple[str, ...]] = {
         "je dois partir", "je dois filer", "je dois raccrocher", "dois vous laisser", "vous laisse",
         "il faut que j y aille", "faut que j y aille", "faut que je parte", "pas le temps la", "manque de temps",
         "pas ma journee", "mon bebe dort", "les enfants dorment", "je travaille", "je bosse", "je cours",
+        "m appeler le", "m appeler ce", "appelez moi plutot", "appelez moi le", "appelez moi ce", "appelez moi demain",
+        "appelez moi lundi", "appelez moi mardi", "appelez moi mercredi", "appelez moi jeudi", "appelez moi vendredi",
+        "appelez moi samedi", "me joindre", "en soiree", "on se rappelle", "se rappelle demain",
         "un peu plus tard", "dans la soiree", "apres manger", "apres le repas", "une meilleure heure",
     ),
     "wrong_person": (
@@ -216,7 +220,11 @@ NEUTRAL = (
     "est ce pas", "pas mal", "pas vrai", "sais pas", "pas grave", "aucune idee", "plus ou moins", "allo oui",
     "oui allo", "oui bonjour", "oui bonsoir", "oui allo bonjour", "oui j ecoute", "oui je vous ecoute",
     "ni oui ni non", "oui ou non", "pas sur", "pas certain",
-    "comment dire", "je voulais dire",
+    "comment dire", "je voulais dire", "par oui ou par non", "si je dis non", "si je dis oui",
+    "rappelez moi l adresse", "rappelez moi la date", "rappelez moi l heure", "rappelez moi le nom",
+    "rappelez moi votre nom", "me rappeler l adresse", "me rappeler la date", "me rappeler l heure",
+    "me rappeler le nom", "me rappeler votre nom", "me rappelle plus", "me rappelle pas", "sonnait occupe",
+    "sonne occupe",
     "je suis a la retraite", "je suis en retraite", "je suis au courant", "je suis au chomage", "je suis a l ecoute",
     "comment allez vous",
 )  # fmt: skip

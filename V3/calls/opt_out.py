@@ -34,15 +34,22 @@ _LESS = (
     r"(?! (?:tard|tot|souvent|vite|avant|apres|maintenant|aujourd|cette|(?:ce|le) (?:matin|midi|soir|week|samedi)"
     r"|le dimanche|a (?:cette|l|ces|midi)|au (?:travail|bureau|boulot)|pendant|quand|en|dans|si|tout de suite)\b)"
 )
+# "ne m'appelez pas madame, appelez-moi Sophie" is about a name
+_NO_NAME = r"(?!.{0,30}\bappelez moi (?:\w+ )?(?!plus\b|jamais\b|pas\b)\w+$)"
 
 _RULES = tuple(
     re.compile(pattern)
     for pattern in (
         rf"\b(?:(?:ne|plus jamais) )?(?:vous )?{_ME} {_CALL}(?:ez|er){_REALLY} plus(?: jamais)?\b{_LESS}",
-        rf"\bne {_ME} {_CALL}(?:ez|er){_REALLY} (?:pas|jamais)\b{_LESS}",
+        rf"\bne {_ME} {_CALL}(?:ez|er){_REALLY} (?:pas|jamais)\b{_LESS}{_NO_NAME}",
         rf"\b(?:ne|n) (?:rappelez|appelez|telephonez|composez) (?:plus|jamais)\b{_LESS}",
         rf"\b(?:plus|pas) (?:la peine|besoin) de (?:{_ME} )?(?:r?appeler|telephoner|recontacter|relancer)\b",
         r"\b(?:refuse|oppose|accepte (?:pas|plus)|veux (?:pas|plus)) (?:\w+ ){0,2}(?:demarchage|prospection)\b",
+        r"\b(?:arret(?:ez|er)|cess(?:ez|er)|stop(?: a)?|plus de|assez de|marre de)(?: (?:le|la|ce|cette|votre|tout))?"
+        r" (?:demarchage|prospection)\b",
+        r"\bnon\b.{0,20} rappelez plus$",
+        rf"\bveux (?:plus )?(?:sortir|disparaitre) (?:de|des|du) {_YOUR}{_LIST}\b",
+        rf"\b(?:interdis|defends) (?:\w+ ){{0,3}}{_MINE}\b",
         rf"\bpas (?:le droit de|interet a) (?:{_ME} )?{_CALL}er\b",
         rf"\bautorise (?:pas|plus) (?:que vous|a) {_ME} {_CALL}(?:er|iez)\b",
         r"\b(?:demande|prie|ordonne) (?:d |de )(?:arreter|cesser)$",
@@ -67,14 +74,18 @@ _RULES = tuple(
         r"\b(?:arretez|cessez|arreter|stop|assez|marre)(?: avec| aux| de| d)?(?: tous)?(?: vos| les| ces)? ?appels\b",
         r"\b(?:foute?z|fous|fichez|fiche) (?:moi|nous) la paix\b",
         r"\blaissez? (?:moi|nous) (?:tranquilles?|en paix)\b|\b(?:lachez|oubliez) (?:moi|nous)\b",
-        rf"\bderniere fois (?:que|qu) (?:vous|on) {_ME} {_YOU_CALL}\b",
+        rf"\bderniere fois (?:que|qu) (?:vous|on) (?:{_ME} )?{_YOU_CALL}\b",
         r"\bje m oppose (?:a|au)\b",
         r"\b(?:rgpd|block? ?tel|cnil|liste (?:noire|d opposition)|droit (?:d |a l )(?:opposition|effacement|oubli)"
         r"|vous signaler|bloquer? votre numero|harcelement|port(?:e|er) plainte)\b",
     )
 )
-# Before a match these make it no request: "je n'ai pas demandé à être retiré", "je ne suis pas sur Bloctel".
-_NOT_ASKED = re.compile(r"\b(?:pas|jamais|rien) (?:demande|dit|besoin|inscrite?|sur|parle|voulu)\b.{0,20}$")
+# Before a match these make it no request: "je n'ai pas demandé à être retiré", "je ne suis pas sur Bloctel",
+# "c'est quoi, Bloctel ?".
+_NOT_ASKED = re.compile(
+    r"\b(?:pas|jamais|rien) (?:demande|dit|besoin|inscrite?|sur|parle|voulu)\b.{0,20}$"
+    r"|\b(?:c est quoi|qu est ce que)\b.{0,7}$"
+)
 
 
 def find_opt_out(words: Sequence[str]) -> tuple[int, int] | None:
