@@ -169,7 +169,10 @@ class AnswerDecider:
         """The words that count: none where no voice was heard, nor where a recogniser wrote what nobody says."""
         if timing is not None and timing.speech_ms < MIN_SPEECH_MS:
             return []
-        words = [word for word in fold_words(_NOTES.sub(" ", text)) if word.isascii()]
+        heard = fold_words(_NOTES.sub(" ", text))
+        words = [word for word in heard if word.isascii()]
+        if 2 * len(words) <= len(heard):
+            return []  # in another script
         if self.hallucination_marks.longest(words)[0] or not self.hallucinations.kept(words):
             return []
         return words
