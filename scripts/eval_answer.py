@@ -80,8 +80,10 @@ def main(
                 write_calls(folder)
             if folder is not None:
                 calls = read_calls(folder)[: most or None]
-                rules = answer_rules(load_robot(config).answer)
-                found["calls"] = _calls(folder.name, calls, model, folds, rules, wrong, out)
+                settings = load_robot(config)
+                recognizer = Recognizer.load(model, cpu_threads=1, beam_size=settings.stt.beam_size)
+                rules = answer_rules(settings.answer)
+                found["calls"] = _calls(folder.name, calls, recognizer, folds, rules, wrong, out)
     except VoicebotError as exc:
         console.print(f"{type(exc).__name__}: {exc}", style="red")
         raise typer.Exit(1) from None
@@ -105,10 +107,15 @@ def _texts(path: Path, wrong: int) -> dict[str, Any]:
 
 
 def _calls(
-    name: str, calls: Sequence[LabelledCall], model: str, folds: int, rules: AnswerRules, wrong: int, out: Path | None
+    name: str,
+    calls: Sequence[LabelledCall],
+    recognizer: Recognizer,
+    folds: int,
+    rules: AnswerRules,
+    wrong: int,
+    out: Path | None,
 ) -> dict[str, Any]:
     decider = AMDService().decider
-    recognizer = Recognizer.load(model, cpu_threads=1)
     heard = [
         hear(call, recognizer, decider, window_ms=rules.window_ms)
         for call in track(calls, "hearing the calls", console=console)

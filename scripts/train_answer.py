@@ -32,7 +32,7 @@ from scripts.answers.training import (
 )
 from V3.asr.model import Recognizer
 from V3.calls.answer import AnswerDecider, AnswerLabel
-from V3.config import CONFIG_DIR, load_keywords
+from V3.config import CONFIG_DIR, RobotConfig, load_keywords
 from V3.errors import VoicebotError
 from V3.system.services.amd_service import AMDService
 
@@ -68,7 +68,7 @@ def _train(calls: Path | None, texts: list[Path], held: Path, model: str, *, wri
     decider = tuned(base, words)
     timing = dict(base.timing)
     if calls is not None:
-        recognizer = Recognizer.load(model, cpu_threads=1)
+        recognizer = Recognizer.load(model, cpu_threads=1, beam_size=RobotConfig().stt.beam_size)
         heard = [
             hear(call, recognizer, base) for call in track(read_calls(calls), "hearing the calls", console=console)
         ]

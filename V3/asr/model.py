@@ -77,7 +77,6 @@ _TOKENS_PER_S: Final = 20  # French needs about 5 pieces a second (10 at most) o
 _TIMED_S: Final = 2.5
 _TIMED_TRIES, _TIMING_S = 5, 0.5  # at most, and the seconds spent on them, about
 _WIDER_FRAMES: Final = 1000  # the least that a second decode hears, and twice what the first did
-_BEAM_KINDS: Final = frozenset((DecodeKind.FINAL, DecodeKind.FILE))  # the rest is wanted soon, and often
 _DOUBTFUL_LOGPROB: Final = -1.0  # Whisper's own threshold for decoding again
 _NO_SPEECH_PROB: Final = 0.6  # Whisper's own thresholds for silence
 _NO_SPEECH_LOGPROB: Final = -1.0
@@ -114,7 +113,6 @@ class _Bucket:
     language: str
     task: Task
     word_times: bool
-    beam_size: int
 
 
 class Recognizer:
@@ -157,7 +155,7 @@ class Recognizer:
         ``audio_context`` "model" does what the model's voicebot.json says (30 s without one); "full" is always 30 s;
         "auto" is short windows, refused for a model that was not trained for them unless it is "forced". ``workers``
         is how many batches may run side by side; 0 lets the machine decide, as it does for ``cpu_threads``.
-        ``beam_size``: hypotheses kept in final decodes; partials and answers are decoded greedily. Raises
+        ``beam_size``: hypotheses kept; 1 is greedy. Raises
         ModelNotFound, DeviceUnavailable, ModelError or ConfigError.
         """
         if beam_size < 1 or audio_context not in get_args(AudioContext):
@@ -273,8 +271,7 @@ class Recognizer:
     def _bucket(self, request: DecodeRequest, *, wider: bool) -> _Bucket:
         tokens = self._prompt_tokens(request, request.language)
         frames = self._frames(request, wider=wider)
-        beam_size = self._beam_size if request.kind in _BEAM_KINDS else 1
-        return _Bucket(frames, len(tokens), request.language, request.task, request.word_times, beam_size)
+        return _Bucket(frames, len(tokens), request.language, request.task, request.word_times)
 
     def _frames(self, request: DecodeRequest, *, wider: bool) -> int:
         spoken = -(-request.audio.size // _FRAME_SAMPLES)
@@ -326,7 +323,7 @@ class Recognizer:
         results = self._whisper.generate(
             encoded,
             [self._prompt_tokens(request, code) for request, (code, _) in zip(requests, languages, strict=True)],
-            beam_size=bucket.beam_size,
+            beam_size=self._beam_size,
             max_length=self._max_length(requests, bucket),
             suppress_tokens=self._suppressed,
             return_scores=True,

@@ -34,6 +34,7 @@ __all__ = [
 MIN_SPEECH_MS = 120  # less voice than this in the whole window is a click or a breath
 GOES_ON_MS = 240  # a pause shorter than this lies inside what is being said
 STEADY_SOUND = 0.75  # of the window: sound that nobody's words interrupt
+_SPEAKABLE = re.compile(r"[aeiouy0-9]")
 _NOTES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪|[♪♫*]")  # what Whisper writes about sounds
 TELLING = 1.0  # a class of this weight is more than a greeting
 KEPT_TEXTS = 512  # of the calls going on: what is being said is weighed again every 40 ms
@@ -171,8 +172,10 @@ class AnswerDecider:
             return []
         heard = fold_words(_NOTES.sub(" ", text))
         words = [word for word in heard if word.isascii()]
-        if 2 * len(words) <= len(heard):
+        if 2 * len(words) < len(heard):
             return []  # in another script
+        if not any(_SPEAKABLE.search(word) for word in words):
+            return []  # "pff", "chhh"
         if self.hallucination_marks.longest(words)[0] or not self.hallucinations.kept(words):
             return []
         return words

@@ -357,7 +357,10 @@ def test_of_several_tones_the_first_that_says_something_decides() -> None:
         ("[Musique] machine (rires) *bip* ♪ la la ♪", ["machine"]),
         ("[Musique]", []),
         ("♪ ♪", []),
-        ("продолжение machine 你好", ["machine"]),
+        ("machine 你好", ["machine"]),
+        ("продолжение machine 你好", []),  # mostly in other scripts
+        ("Pfff", []),
+        ("pchhh machine", ["pchhh", "machine"]),
         ("Été à Noël, l'œuvre", ["ete", "a", "noel", "l", "oeuvre"]),
     ],
 )
