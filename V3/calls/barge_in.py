@@ -415,15 +415,15 @@ class BargeInDetector:
                 tells=enough and heard.telling(heard.likely) > self._hinted,
                 sure=enough and tells,
             )
-        if stop:
+        # nothing is lost by hearing out what is short, once the prompt is paused
+        hear_out = self._paused and not is_final and not self._lasts(heard.words, SHORT_MS)
+        if stop and not (hear_out and stop.split() == heard.parts):
             return f"stop word: {stop}"
         if is_final and self._paused:
             unsure = heard.no_backchannels(heard.likely)
             if tells or (len(unsure) >= rules.words and self._at_length(unsure)):
                 return f"{_count(heard.others)} that are no backchannel"
-        elif self._paused and not self._lasts(heard.words, SHORT_MS):
-            pass  # nothing is lost by hearing them out
-        elif tells and len(counted) >= rules.words and any(word.stable for word in counted):
+        elif not hear_out and tells and len(counted) >= rules.words and any(word.stable for word in counted):
             return f"{_count(counted)} that are no backchannel"
         return ""
 

@@ -146,11 +146,14 @@ def test_words_count_only_once_two_hypotheses_agree_on_one() -> None:
 
 
 def test_a_paused_prompt_hears_out_what_takes_less_than_a_second() -> None:
-    """Nothing is lost by it: a final tells more than a partial. A stop word need not be waited for."""
+    """Nothing is lost by it: a final tells more than a partial. A stop word among others need not be waited for."""
     assert actions(paused(), partial("mais dites donc")) == []
     assert actions(paused(), partial("mais dites donc"), final("mais dites donc")) == [Action.STOP]
     assert actions(paused(), partial("mais dites donc"), final("d'accord d'accord")) == [Action.RESUME]
-    assert actions(paused(), partial("attendez")) == [Action.STOP]
+    assert actions(paused(), partial("attendez")) == []
+    assert actions(paused(), partial("attendez"), final("attendez")) == [Action.STOP]
+    assert actions(paused(), partial("attendez"), final("entendu")) == [Action.RESUME]
+    assert actions(paused(), partial("oui attendez")) == [Action.STOP]
 
 
 def weighed(text: str, *, confidence: float = 0.6, **likelihoods: float) -> Final:
@@ -633,7 +636,7 @@ def test_a_stop_word_that_the_prompt_says_itself_at_that_moment_waits_for_more()
     (decision,) = feed(detector, final(said, at_ms=PROMPT_MS + 900, end_ms=PROMPT_MS + 700))
     assert (decision.action, decision.reason) == (Action.RESUME, "echo of the prompt")
     later = words("Pardon", at_ms=PROMPT_MS + 5000)
-    assert actions(detector, partial(later, at_ms=PROMPT_MS + 5400)) == [Action.STOP]
+    assert actions(detector, final(later, at_ms=PROMPT_MS + 5900, end_ms=PROMPT_MS + 5400)) == [Action.STOP]
 
 
 def hinted(level_dbfs: float) -> BargeInDetector:
