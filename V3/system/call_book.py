@@ -25,7 +25,7 @@ FREESWITCH_CAUSES = {"SYSTEM_SHUTDOWN", "MANAGER_REQUEST", "ALLOTTED_TIMEOUT", "
 
 class CallBook:
     """Reports go to ``folder`` as CALL_ID.json, with what the callee said where ``words`` is true. ``again`` dials what
-    the journal holds already, and notes it too.
+    the journal holds already, and notes it too. The event loop, and with it the other calls, never waits for the disk.
     """
 
     def __init__(self, folder: Path, journal: Journal | None, *, again: bool = False, words: bool = False) -> None:
@@ -34,14 +34,23 @@ class CallBook:
         self._again = again
         self._words = words
 
-    def claim(self, number: str, call_id: str) -> None:
-        """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written."""
+    async def claim(self, number: str, call_id: str) -> None:
+        """Write that a number is about to be dialled. Raises DialRefused when it was before, or cannot be written.
+
+        Cancelled meanwhile, it frees the number again.
+        """
         if self._journal is None:
             return
+        claiming = asyncio.create_task(asyncio.to_thread(self._journal.claim, number, call_id, again=self._again))
         try:
-            self._journal.claim(number, call_id, again=self._again)
+            await asyncio.shield(claiming)
         except OSError as exc:
             raise DialRefused(f"not dialled, for the journal cannot be written: {exc}") from exc
+        except asyncio.CancelledError:
+            with contextlib.suppress(DialRefused, OSError):  # what is not freed counts as dialled: the safe side
+                await claiming
+                await asyncio.to_thread(self._journal.release, call_id)
+            raise
 
     @property
     def interrupted(self) -> dict[str, str]:
@@ -80,7 +89,7 @@ class CallBook:
             report.hung_up_by = "freeswitch" if by_freeswitch else "robot" if hangup.by_us else "callee"
         call.mark("hangup")
 
-    def settle(self, call: ActiveCall) -> None:
+    async def settle(self, call: ActiveCall) -> None:
         """Decide the disposition, and tell the journal whether the number was dialled."""
         report, line = call.report, call.line
         dialled = line is not None and line.dialled
@@ -92,7 +101,7 @@ class CallBook:
         ended_ms = report.moments.get("hangup", call.now_ms)  # not with the wait for the last words
         report.duration_ms = max(0, ended_ms) if call.answered else 0
         if self._journal is not None:
-            self._note_end(self._journal, report, dialled=dialled)
+            await asyncio.to_thread(self._note_end, self._journal, report, dialled=dialled)
 
     def _note_end(self, journal: Journal, report: CallReport, *, dialled: bool) -> None:
         """What cannot be written leaves the number as dialled: the safe side."""

@@ -13,9 +13,10 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from V3.errors import ConfigError, DialRefused
 
@@ -23,13 +24,15 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """The journal of one campaign. Use as a context manager, from one thread at a time.
+    """The journal of one campaign. Use as a context manager; its methods may be called from several threads, and those
+    that write wait for the disk.
 
     Raises ConfigError for a damaged file, and for one that another robot has open.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._turn = threading.Lock()
         self._dialled: dict[str, str] = {}  # number -> call id
         self._open: dict[str, str] = {}  # call id -> number, dialled and never ended
         self._claimed_at: dict[str, str] = {}  # the same calls
@@ -42,7 +45,7 @@ class Journal:
             self._file.close()
             raise
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,22 +72,25 @@ class Journal:
 
         Raises OSError when it cannot be written: then it must not be dialled, and may be claimed later.
         """
-        if number in self._dialled and not again:
-            raise DialRefused(f"this number was dialled before (call {self._dialled[number]}): not dialled again")
-        at = self._write("dialling", number, call_id)
-        self._claim(number, call_id, at)
+        with self._turn:
+            if number in self._dialled and not again:
+                raise DialRefused(f"this number was dialled before (call {self._dialled[number]}): not dialled again")
+            at = self._write("dialling", number, call_id)
+            self._claim(number, call_id, at)
 
     def release(self, call_id: str) -> None:
         """Write that a claimed number was not dialled after all: it may be dialled later."""
-        number = self._open.get(call_id, "")
-        self._write("not dialled", number, call_id)
-        self._close(call_id)
-        self._free(number, call_id)
+        with self._turn:
+            number = self._open.get(call_id, "")
+            self._write("not dialled", number, call_id)
+            self._close(call_id)
+            self._free(number, call_id)
 
     def ended(self, call_id: str, disposition: str) -> None:
         """Write how a call ended."""
-        self._write("ended", self._open.get(call_id, ""), call_id, disposition=disposition)
-        self._close(call_id)
+        with self._turn:
+            self._write("ended", self._open.get(call_id, ""), call_id, disposition=disposition)
+            self._close(call_id)
 
     def _write(self, state: str, number: str, call_id: str, **more: str) -> str:
         """Append one line and see it on the disk; when."""

@@ -133,7 +133,7 @@ class RobotFreeSwitchV3:
         hangs up and writes its report first.
         """
         number = checked_number(number)
-        call = self._admit(number)
+        call = await self._admit(number)
         try:
             await self._dial(call)
             await self._hear(call)
@@ -165,7 +165,7 @@ class RobotFreeSwitchV3:
 
     # The steps of a call.
 
-    def _admit(self, number: str) -> ActiveCall:
+    async def _admit(self, number: str) -> ActiveCall:
         if number in self._active:
             raise DialRefused("this number is being called right now")
         call_id = str(uuids.uuid4())
@@ -179,12 +179,12 @@ class RobotFreeSwitchV3:
         dial_string(self._config.freeswitch.dial_string, number)  # a bad one shows before anything is written,
         audio_stream_start(call_id, self._audio_url(call_id))  # and a bad address of ours before anybody is rung up
         self.places.expect(call_id, call.post)  # CapacityReached shows before the telephone rings
-        try:
-            self._book.claim(number, call_id)
-        except BaseException:
-            self.places.forget(call_id)
-            raise
         self._active[number] = call
+        try:
+            await self._book.claim(number, call_id)
+        except BaseException:
+            self._let_go(call)
+            raise
         return call
 
     async def _dial(self, call: ActiveCall) -> None:
@@ -470,7 +470,7 @@ class RobotFreeSwitchV3:
         try:
             await self._hang_up(call)
             await self._last_words(call)
-            self._book.settle(call)
+            await self._book.settle(call)
         except Exception as exc:  # the root of a task: a fault of ours in one ending is no other call's
             log.exception("call %s: an internal error at its end", call.call_id)
             call.report.errors.append(f"internal error: {type(exc).__name__}: {exc}")
