@@ -30,7 +30,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
-from V3.asr.alternatives import MAX_ALTERNATIVES_MS, score_phrases
+from V3.asr.alternatives import LATER_SAMPLES, is_short, on_cpu, score_phrases
 from V3.asr.features import Features, assemble, log_mel
 from V3.asr.hypothesis import join_words
 from V3.asr.loading import (
@@ -336,7 +336,7 @@ class Recognizer:
             replace(_transcript(request, said, timed, tokenizer), language=code, language_prob=likelihood)
             for request, said, timed, (code, likelihood) in zip(requests, spoken, words, languages, strict=True)
         ]
-        self._weigh(encoded, requests, spoken, transcripts)
+        self._weigh(encoded, bucket.frames, requests, spoken, transcripts)
         return transcripts
 
     def _max_length(self, requests: Sequence[DecodeRequest], bucket: _Bucket) -> int:
@@ -363,23 +363,31 @@ class Recognizer:
     def _weigh(
         self,
         encoded: Any,
+        frames: int,
         requests: Sequence[DecodeRequest],
         spoken: Sequence[_Spoken],
         transcripts: list[Transcript],
     ) -> None:
         """Give the transcripts of short audio their alternatives, where phrases were expected."""
-        short = [row for row, each in enumerate(requests) if each.expected and each.duration_ms <= MAX_ALTERNATIVES_MS]
+        short = [row for row, each in enumerate(requests) if each.expected and is_short(each)]
         if not short or not self._weighs:
             return
         try:
-            whole = np.asarray(encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
-            for row in short:
-                tokenizer = self._tokenizer(transcripts[row].language, requests[row].task)
-                found = score_phrases(self._whisper, tokenizer, whole[row], requests[row], written=spoken[row].tokens)
+            hearings = np.stack((on_cpu(encoded)[short], self._hear_later([requests[row] for row in short], frames)))
+            for at, row in enumerate(short):
+                said, request = spoken[row], requests[row]
+                tokenizer = self._tokenizer(transcripts[row].language, request.task)
+                found = score_phrases(self._whisper, tokenizer, hearings[:, at], request, written=said.tokens)
                 transcripts[row] = replace(transcripts[row], alternatives=found)
         except (RuntimeError, ValueError, AttributeError, LookupError) as exc:
             self._weighs = False  # a second opinion must not cost the first
             log.warning("few words are not weighed any more, this model cannot: %r", exc)
+
+    def _hear_later(self, requests: Sequence[DecodeRequest], frames: int) -> Features:
+        """The encoder's output for the requests' audio without its first samples: rows x positions x width."""
+        bands = self.info.mel_bands
+        mel = np.stack([log_mel(request.audio[LATER_SAMPLES:], bands=bands, frames=frames) for request in requests])
+        return on_cpu(self._whisper.encode(ctranslate2.StorageView.from_array(mel)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,10 @@ def test_a_phrase_is_spelled_as_a_recogniser_writes_it(phrase: str, written: str
     assert spelled(phrase) == written
 
 
-def test_a_text_is_as_likely_as_its_tokens_together_and_the_likeliest_comes_first() -> None:
-    found = ranked([" Oui.", " Ouais.", " Stop."], [[0.5, 0.9], [0.8, 0.9], [1e-4, 0.9]])
+def test_the_likeliest_comes_first_and_the_unlikely_are_left_out() -> None:
+    found = ranked({" Oui.": 0.45, " Ouais.": 0.72, " Stop.": 9e-5})
     assert [(each.text, each.likelihood) for each in found] == [("Ouais.", 0.72), ("Oui.", 0.45)]
-    assert not ranked([" Oui."], [[0.0, 1.0]])
+    assert not ranked({" Oui.": 0.0})
 
 
 def short(name: str) -> DecodeRequest:
