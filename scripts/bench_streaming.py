@@ -60,9 +60,12 @@ if not console.is_terminal:
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """What every measurement needs. The files of one model are loaded for our decoder and for faster-whisper's."""
+    """What every measurement needs. The files of one model are loaded for our decoder, as it is configured and greedy,
+    and for faster-whisper's.
+    """
 
     recognizer: Recognizer
+    greedy: Recognizer
     model: Any
     calls: list[Call]
     machine: Machine
@@ -100,9 +103,10 @@ def main(
     try:
         recordings = load_recordings(data)
         calls = join_calls(recordings, total_s=total_s, call_s=total_s if hour else _CALL_S, seed=seed)
-        recognizer, plain = _load(model, device, compute_type)
+        recognizer, greedy = (_load(model, device, compute_type, beams) for beams in (RobotConfig().stt.beam_size, 1))
+        plain = _plain(model, recognizer)
         settings = {"seed": seed, "audio_s": round(sum(call.duration_s for call in calls), 1), "data": data.name}
-        bench = _Bench(recognizer, plain, calls, Machine.of(recognizer.info), settings, json_path, plots)
+        bench = _Bench(recognizer, greedy, plain, calls, Machine.of(recognizer.info), settings, json_path, plots)
         if hour:
             complete = _hour(bench)
         else:
@@ -114,18 +118,17 @@ def main(
         raise typer.Exit(130)
 
 
-def _load(model: str, device: str, compute_type: str) -> tuple[Recognizer, Any]:
-    beam_size = RobotConfig().stt.beam_size
-    recognizer = Recognizer.load(model, device=device, compute_type=compute_type, cpu_threads=1, beam_size=beam_size)
-    info = recognizer.info
-    plain = load_whisper(
-        find_model(model), device=info.device, compute_type=info.compute_type, cpu_threads=1, workers=1
-    )
-    return recognizer, plain
+def _load(model: str, device: str, compute_type: str, beam_size: int) -> Recognizer:
+    return Recognizer.load(model, device=device, compute_type=compute_type, cpu_threads=1, beam_size=beam_size)
+
+
+def _plain(model: str, like: Recognizer) -> Any:
+    info = like.info
+    return load_whisper(find_model(model), device=info.device, compute_type=info.compute_type, cpu_threads=1, workers=1)
 
 
 def _contenders(bench: _Bench) -> list[Contender]:
-    recognizer, model = bench.recognizer, bench.model
+    recognizer, greedy, model = bench.recognizer, bench.greedy, bench.model
     second = np.zeros(RATE_HZ, dtype=np.float32)
     return [
         Contender(
@@ -139,6 +142,12 @@ def _contenders(bench: _Bench) -> list[Contender]:
             "certain when its attention is not at the end of the audio",
             lambda: Ours(recognizer, policy="align_att"),
             recognizer.self_test,
+        ),
+        Contender(
+            "ours, greedy",
+            "LocalAgreement with one hypothesis in each decode",
+            lambda: Ours(greedy, policy="local_agreement"),
+            greedy.self_test,
         ),
         Contender(
             "re-transcription 800/200",

@@ -434,7 +434,7 @@ def test_a_tiny_comparison_writes_json_and_figures(data: Path, tmp_path: Path) -
     assert written["machine"]["model"] == "telephone-fr"
     assert written["complete"] is True
     names = [engine["name"] for engine in written["engines"]]
-    assert names == ["ours, LocalAgreement", "ours, AlignAtt", "re-transcription 800/200"]
+    assert names == ["ours, LocalAgreement", "ours, AlignAtt", "ours, greedy", "re-transcription 800/200"]
     for engine in written["engines"]:
         assert engine["word_error_rate"] == 0.0, engine["name"]
         assert engine["certain_share"] == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from scripts.bench.report import Machine
 
 __all__ = ["plot_capacity", "plot_comparison", "plot_hour", "save_figure"]
 
-_COLORS: Final = ("#0b6e4f", "#2c7fb8", "#d95f0e", "#7a0177", "#d17fc4")
+_COLORS: Final = ("#0b6e4f", "#2c7fb8", "#d95f0e", "#7a0177", "#d17fc4", "#4d4d4d", "#b8a000")
 _LONGEST_S: Final = 6.0
 _CAPTION_LETTERS_PER_INCH: Final = 18
 
@@ -56,7 +57,7 @@ def _latency(directory: Path, results: Sequence[EngineResult], machine: Machine)
     figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, title, which in ((left, "first shown", "shown"), (right, "certain", "certain")):
-        for result, color in zip(results, _COLORS, strict=False):
+        for result, color in zip(results, itertools.cycle(_COLORS), strict=False):
             _curve(axes, getattr(result, which), result, color)
         axes.set_title(f"Words {title}")
         axes.set_xlabel("time from the true end of the word (s)")
