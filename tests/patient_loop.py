@@ -12,7 +12,7 @@ import selectors
 import threading
 import time
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from V3.asr.model import Recognizer
 from V3.asr.transcript import DecodeRequest, Transcript
@@ -20,6 +20,7 @@ from V3.asr.transcript import DecodeRequest, Transcript
 __all__ = ["PatientLoop", "PatientRecognizer", "run_patiently"]
 
 T = TypeVar("T")
+SLEEP_S: Final = 0.05  # at once; a sleep that took longer is the machine's, and does not count beyond that
 
 
 class _Decoding:
@@ -82,13 +83,13 @@ class PatientLoop(asyncio.SelectorEventLoop):
         self.time()
         self._waiting = True
 
-    def woke(self, timeout_s: float | None) -> None:
+    def woke(self, timeout_s: float) -> None:
         """It slept, and was not to sleep for longer than ``timeout_s``."""
         wall_s, decoded_s, _ = self._marks
         self._mark()
         self._waiting = False
         slept_s = self._marks[0] - wall_s - (self._marks[1] - decoded_s)
-        self._advance(slept_s if timeout_s is None else min(slept_s, timeout_s))
+        self._advance(min(slept_s, timeout_s))
 
     def _mark(self) -> None:
         self._marks = time.monotonic(), _decoding.total_s(), time.thread_time()
@@ -105,9 +106,10 @@ class _Selector(selectors.DefaultSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        sleep_s = SLEEP_S if timeout is None else min(timeout, SLEEP_S)
         self._loop.waits()
-        events = super().select(timeout)
-        self._loop.woke(timeout)
+        events = super().select(sleep_s)
+        self._loop.woke(max(0.0, sleep_s))
         return events
 
 

@@ -89,7 +89,7 @@ def test_transcribe_writes_down_a_file_and_names_a_bad_one(tmp_path: Path) -> No
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no sound")
     ran = run("-m", "V3", "transcribe", SOUNDS / "oui_ca_m_interesse.wav", bad, cwd=tmp_path)
-    assert "Oui, ça m'intéresse." in ran.stdout
+    assert "Oui, ça m'intéresse" in ran.stdout
     assert "bad.wav" in ran.stderr
     assert ran.returncode == 1
 
