@@ -155,8 +155,7 @@ class Recognizer:
         ``audio_context`` "model" does what the model's voicebot.json says (30 s without one); "full" is always 30 s;
         "auto" is short windows, refused for a model that was not trained for them unless it is "forced". ``workers``
         is how many batches may run side by side; 0 lets the machine decide, as it does for ``cpu_threads``.
-        ``beam_size``: hypotheses kept; 1 is greedy. Raises
-        ModelNotFound, DeviceUnavailable, ModelError or ConfigError.
+        ``beam_size``: hypotheses kept; 1 is greedy. Raises ModelNotFound, DeviceUnavailable, ModelError or ConfigError.
         """
         if beam_size < 1 or audio_context not in get_args(AudioContext):
             raise ConfigError(f"beam_size {beam_size} and audio_context {audio_context!r} cannot be used")

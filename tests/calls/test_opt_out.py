@@ -123,3 +123,25 @@ def test_wishes(text: str, found: str) -> None:
 )
 def test_what_is_no_such_wish(text: str) -> None:
     assert find_opt_out(fold_words(text)) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["ne m'appelez pas madame, appelez-moi Sophie", "c'est quoi, Bloctel ?", "vous pouvez me rappeler la date"]
+)
+def test_a_name_or_a_question_is_no_wish(text: str) -> None:
+    assert find_opt_out(fold_words(text)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ne m'appelez pas, appelez-moi plus jamais",
+        "c'est quoi ça, je suis sur Bloctel",
+        "stop, plus de démarchage",
+        "non merci, et rappelez plus",
+        "je veux sortir de vos listes",
+        "je vous interdis d'utiliser mon numéro",
+    ],
+)
+def test_a_wish_beside_them_is_one_still(text: str) -> None:
+    assert find_opt_out(fold_words(text)) is not None
